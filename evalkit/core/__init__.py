@@ -1,0 +1,1 @@
+"""Types, contracts and the registry: what every other room may import, and nothing above."""

@@ -1,0 +1,41 @@
+"""The built-in plug-in parts: name → (module:Class, family, one line). Nothing here is imported until it is used."""
+
+from __future__ import annotations
+
+_MATCH = "evalkit.metrics.match"
+_RANK = "evalkit.metrics.retrieval"
+
+BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
+    "metric": {
+        "exact_match": (f"{_MATCH}:ExactMatch", "match", "equal to any reference"),
+        "contains": (f"{_MATCH}:Contains", "match", "any, or every, reference stands in the output"),
+        "regex": (f"{_MATCH}:Regex", "match", "the output matches a pattern"),
+        "numeric_match": ("evalkit.metrics.numeric:NumericMatch", "match", "the last number of the output equals the reference"),
+        "accuracy": ("evalkit.metrics.accuracy:Accuracy", "match", "label equality; precision, recall, F1 and kappa beside it"),
+        "token_f1": (f"{_MATCH}:TokenF1", "match", "SQuAD's token overlap, best over references"),
+        "levenshtein": ("evalkit.metrics.edit:Levenshtein", "overlap", "edit distance and similarity, in characters or words"),
+        "bleu": ("evalkit.metrics.bleu:Bleu", "overlap", "n-gram precision with brevity penalty, equal to sacrebleu"),
+        "chrf": ("evalkit.metrics.chrf:Chrf", "overlap", "character n-gram F score, equal to sacrebleu"),
+        "ter": ("evalkit.metrics.ter:Ter", "overlap", "translation edit rate, equal to sacrebleu"),
+        "rouge": ("evalkit.metrics.rouge:Rouge", "overlap", "ROUGE-1, 2, L and Lsum, equal to rouge-score"),
+        "meteor": ("evalkit.metrics.meteor:Meteor", "overlap", "stems and synonyms aligned, equal to NLTK"),
+        "json_valid": ("evalkit.metrics.structured:JsonValid", "structure", "the output parses as JSON"),
+        "json_schema": ("evalkit.metrics.structured:JsonSchema", "structure", "the output meets a JSON schema"),
+        "precision_at_k": (f"{_RANK}:PrecisionAtK", "retrieval", "relevant share of the first k"),
+        "recall_at_k": (f"{_RANK}:RecallAtK", "retrieval", "share of what is relevant that stands in the first k"),
+        "hit_rate": (f"{_RANK}:HitRate", "retrieval", "anything relevant in the first k"),
+        "mrr": (f"{_RANK}:ReciprocalRank", "retrieval", "one over the rank of the first relevant item"),
+        "map": (f"{_RANK}:AveragePrecision", "retrieval", "average precision, mean over queries"),
+        "ndcg": (f"{_RANK}:Ndcg", "retrieval", "discounted gain over the ideal ranking's, graded"),
+        "latency": ("evalkit.metrics.operation:Latency", "operation", "milliseconds: mean, p50, p95, p99"),
+        "cost": ("evalkit.metrics.operation:Cost", "operation", "cost of a record: mean, p50, p95, p99"),
+        "tokens": ("evalkit.metrics.operation:Tokens", "operation", "tokens of a record: mean, p50, p95, p99"),
+        "yes_no": ("evalkit.judges.yes_no:YesNo", "judge", "a yes-or-no question about each record, put to a model"),
+    },
+    "judge": {},
+    "backend": {
+        "scripted": ("evalkit.backends.scripted:Scripted", "backend", "fixed replies, for tests and dry runs"),
+    },
+    "signal": {},
+    "sink": {},
+}

@@ -1,0 +1,69 @@
+"""Where judges/, rubrics/, suites/ and dashboards/ are, and how a path in a suite is found."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+FOLDERS = ("judges", "rubrics", "suites", "dashboards")
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text file that a metric depends on (a rubric, a JSON schema): its content is what counts, not its path."""
+
+    path: str
+    text: str
+    sha256: str
+
+    @classmethod
+    def read(cls, path: Path) -> Document:
+        data = path.read_bytes()
+        return cls(str(path), data.decode("utf-8"), hashlib.sha256(data).hexdigest())
+
+
+@cache
+def content_root() -> Path:
+    """The folder that holds the built-in content: inside the wheel, or the checkout's own top level."""
+    package = Path(__file__).resolve().parent.parent
+    shipped = package / "_content"
+    return shipped if shipped.is_dir() else package.parent
+
+
+def project_root(start: Path) -> Path:
+    """The nearest folder at or above ``start`` with a ``pyproject.toml`` or ``.git``; else the working folder."""
+    start = start.resolve()
+    for folder in (start, *start.parents):
+        if (folder / "pyproject.toml").is_file() or (folder / ".git").exists():
+            return folder
+    return Path.cwd().resolve()
+
+
+class PathEscape(ValueError):
+    """A path leaves the project and the built-in content."""
+
+
+def locate(name: str, *, beside: Path, root: Path, plugins: Sequence[Path] = ()) -> Path | None:
+    """A path of a suite: beside the suite, then in the project, in plugins, in the built-in content; None if nowhere.
+
+    An absolute path is taken as it stands.
+
+    Raises:
+        PathEscape: a relative path leads, links resolved, out of the project, the plugins and the built-in content.
+    """
+    if Path(name).is_absolute():
+        return Path(name) if Path(name).exists() else None
+    bases = (beside, root, *plugins, content_root())
+    homes = [base.resolve() for base in bases]
+    for base in bases:
+        candidate = base / name
+        real = candidate.resolve()
+        if not any(real.is_relative_to(home) for home in homes):
+            if candidate.exists() or ".." in Path(name).parts:
+                raise PathEscape(f"{name!r} leads out of the project, to {real}")
+        elif candidate.exists():
+            return candidate
+    return None

@@ -1,0 +1,173 @@
+"""What a metric, a backend and the other plug-in parts must be."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.batch import Batch
+from evalkit.core.rows import Floats, Rows
+
+IntervalKind = Literal["bootstrap", "wilson", "none"]
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What a signature may have to say about the data: how many references a record has, least and most."""
+
+    min_references: int = 1
+    max_references: int = 1
+
+
+class Measure(ABC):
+    """What CPU metrics and model metrics share: everything but how a batch is measured.
+
+    A subclass is a frozen dataclass whose fields are its options in a suite.
+    """
+
+    name: ClassVar[str] = ""  # set by the registry's decorator
+    version: ClassVar[str] = "1"  # raised when the same input may give another number
+    needs: ClassVar[tuple[str, ...]] = ("output",)  # columns; a null in one of them is an error for that record
+    higher_is_better: ClassVar[bool | None] = True  # None: neither direction is better
+    interval: ClassVar[IntervalKind] = "bootstrap"  # "wilson": rows are (0 or 1, 1); "none": no interval is possible
+    additive: ClassVar[bool] = True  # False: values come from `combine_rows` (quantiles), not from sums
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        """Names of the values; ``""`` is the bare metric itself."""
+        return ("",)
+
+    @property
+    def main(self) -> str:
+        """The part that the bare name means."""
+        return self.parts[0]
+
+    @property
+    @abstractmethod
+    def columns(self) -> tuple[str, ...]:
+        """Names of the sufficient statistics, in the order of a row."""
+
+    def direction(self, part: str) -> bool | None:
+        """Whether a higher value of this part is better; None when neither is."""
+        return self.higher_is_better
+
+    def needs_of(self) -> tuple[str, ...]:
+        """The columns that this metric, with its options, must find."""
+        return self.needs
+
+    @abstractmethod
+    def combine(self, totals: Floats) -> Floats:
+        """Summed rows, shape (..., k), to values, shape (..., parts); 0/0 is NaN without a warning."""
+
+    def combine_rows(self, values: Floats, weights: NDArray[np.float64]) -> Floats:
+        """Values of weighted rows: (n, k) and weights (b, n) to (b, parts). Only where `additive` is False."""
+        return self.combine(weights @ values)
+
+    def record_values(self, rows: Rows) -> Floats:
+        """Each record's own values, shape (n, parts); NaN where it was not scored."""
+        return self.combine(rows.values)
+
+    def signature(self, facts: DataFacts) -> str:
+        """A citable line: the name and every option that moves the score."""
+        from evalkit.core.signature import default_signature
+
+        return default_signature(self, facts)
+
+    def options(self) -> dict[str, Any]:
+        """The options as given or defaulted, by field name."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+
+
+class Metric(Measure):
+    """A metric that needs no model: pure, on the CPU."""
+
+    @abstractmethod
+    def measure(self, batch: Batch) -> Rows:
+        """Rows of a batch in which no needed column is null."""
+
+    def score(self, batch: Batch) -> Rows:
+        """Rows of any batch: a record that lacks a needed value is an error, the rest are measured."""
+        why = lacking(batch, self.needs_of())
+        if not why:
+            return self.measure(batch)
+        kept = np.array([index for index in range(len(batch)) if index not in why], dtype=np.int64)
+        if not len(kept):
+            return Rows(np.full((len(batch), len(self.columns)), np.nan), errors=why)
+        return self.measure(batch.take(kept)).spread(kept, len(batch), why)
+
+
+class ModelMetric(Measure):
+    """A metric that asks a model; it meets the world only through `Tools`."""
+
+    @abstractmethod
+    async def measure(self, batch: Batch, tools: Tools) -> Rows:
+        """Rows of a batch in which no needed column is null."""
+
+    async def score(self, batch: Batch, tools: Tools) -> Rows:
+        """Rows of any batch: a record that lacks a needed value is an error, the rest are measured."""
+        why = lacking(batch, self.needs_of())
+        if not why:
+            return await self.measure(batch, tools)
+        kept = np.array([index for index in range(len(batch)) if index not in why], dtype=np.int64)
+        if not len(kept):
+            return Rows(np.full((len(batch), len(self.columns)), np.nan), errors=why)
+        return (await self.measure(batch.take(kept), tools)).spread(kept, len(batch), why)
+
+
+def lacking(batch: Batch, needs: Sequence[str]) -> dict[int, str]:
+    """The records that lack a needed value, and which; shape of a note in `Rows`."""
+    why: dict[int, str] = {}
+    for column in needs:
+        for index in np.flatnonzero(batch.missing(column)):
+            why.setdefault(int(index), f"no {column}")
+    return why
+
+
+# --- models ----------------------------------------------------------------------------------------------------------
+
+Messages = Sequence[Mapping[str, str]]
+
+
+@dataclass(frozen=True)
+class Request:
+    """One question to a model: chat messages, and the JSON schema that its reply must meet."""
+
+    messages: tuple[Mapping[str, str], ...]
+    schema: Mapping[str, Any] | None = None
+    repeat: int = 0
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a model answered, and what that took; counts are tokens, cost is in the price list's currency."""
+
+    text: str
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+    cached: bool = False
+
+
+@runtime_checkable
+class Backend(Protocol):
+    """Where replies come from."""
+
+    identity: str  # model and revision: part of a fingerprint
+
+    async def complete(self, request: Request) -> Reply:
+        """Answer one request, or raise `BackendError`."""
+        ...
+
+
+class Tools(Protocol):
+    """What the runner hands to a `ModelMetric`."""
+
+    async def ask(self, messages: Messages, schema: Mapping[str, Any] | None = None, *, repeat: int = 0) -> Any:
+        """The reply's text, or with a schema the parsed and validated JSON value; raises `BackendError`."""
+        ...

@@ -1,0 +1,94 @@
+"""Errors that users meet: each names the thing, the problem and the way out.
+
+EvalkitError
+├── SpecError           a suite, its data or its options are wrong (all problems at once)
+├── UnknownName         a plugin, run or part that does not exist
+├── DuplicatePlugin     two owners of one plugin name
+├── MissingExtra        an optional package is needed
+├── StoreError          the store cannot be read or written
+├── BackendError        a model endpoint could not answer
+└── Resumable           the run was stopped and can go on
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The one known name that is close enough to ``name`` to suggest, if any."""
+    close = get_close_matches(name, list(known), n=1)
+    return close[0] if close else None
+
+
+class EvalkitError(Exception):
+    """Everything evalkit raises on purpose; its text is fit to show to a user as it is."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing wrong in a file: where, what, and the nearest right thing."""
+
+    where: str  # "suites/x.yaml:12", "data.jsonl:17", or a bare path
+    what: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        text = f"{self.where}: {self.what}" if self.where else self.what
+        return f"{text}; {self.hint}" if self.hint else text
+
+
+class SpecError(EvalkitError, ValueError):
+    """A suite, its data or its options are wrong; nothing was scored."""
+
+    def __init__(self, problems: Sequence[Problem] | Problem | str) -> None:
+        if isinstance(problems, str):
+            problems = Problem("", problems)
+        self.problems: tuple[Problem, ...] = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+class UnknownName(EvalkitError, LookupError):
+    """A suite or a caller named something that nothing defines."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None) -> None:
+        self.kind, self.name, self.known = kind, name, sorted(known)
+        close = nearest(name, self.known)
+        self.hint = f"did you mean {close!r}?" if close else f"see `{see or f'evalkit list {kind}s'}`."
+        super().__init__(f"no {kind} is called {name!r}; {self.hint}")
+
+
+class DuplicatePlugin(EvalkitError, ValueError):
+    """Two owners registered the same name."""
+
+    def __init__(self, kind: str, name: str, first: str, second: str) -> None:
+        self.kind, self.name, self.first, self.second = kind, name, first, second
+        super().__init__(f"the {kind} {name!r} is registered twice, by {first} and by {second}; rename one of them.")
+
+
+class MissingExtra(EvalkitError, ImportError):
+    """An optional package is needed for what was asked."""
+
+    def __init__(self, wanted_by: str, package: str, extra: str) -> None:
+        self.wanted_by, self.package, self.extra = wanted_by, package, extra
+        super().__init__(f"{wanted_by} needs the package {package!r}; install it with `pip install 'evalkit[{extra}]'`.")
+
+
+class StoreError(EvalkitError, OSError):
+    """The store or a report could not be read or written."""
+
+
+class BackendError(EvalkitError, RuntimeError):
+    """A model backend gave no usable reply."""
+
+
+class Resumable(EvalkitError):
+    """A run was interrupted; what it had measured is kept."""
+
+    def __init__(self, run_id: str, done: int, total: int, command: str) -> None:
+        self.run_id, self.done, self.total, self.command = run_id, done, total, command
+        super().__init__(
+            f"interrupted after {done:,} of {total:,} records; the finished ones are kept. Go on with: {command}"
+        )

@@ -1,0 +1,66 @@
+"""Signatures that make a score citable, and fingerprints of all that moves it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from evalkit.core.content import Document
+
+if TYPE_CHECKING:
+    from evalkit.core.contracts import DataFacts, Measure
+
+VERSION = "0.1.0"
+
+
+def default_signature(metric: Measure, facts: DataFacts) -> str:
+    """``name|option:value|…|v:VERSION``, every option in the order of its field."""
+    options = [f"{name}:{spell(value)}" for name, value in metric.options().items()]
+    return "|".join([metric.name, *options, f"v:{metric.version}"])
+
+
+def spell(value: Any) -> str:
+    """An option's value, short and without the separators of a signature."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None:
+        return "none"
+    if isinstance(value, Document):
+        return value.sha256[:12]
+    if isinstance(value, (list, tuple)):
+        return ",".join(map(spell, value))
+    if isinstance(value, Mapping):
+        return hashlib.sha256(canonical(value)).hexdigest()[:12]
+    return str(value).replace("|", "/")
+
+
+def fingerprint(metric: Measure, *, backend: str | None = None) -> str:
+    """sha256 of all that moves the score but the data: code version, options, documents' text, the model's identity."""
+    told = {
+        "metric": f"{type(metric).__module__}:{type(metric).__qualname__}",
+        "version": metric.version,
+        "options": {name: plain(value) for name, value in metric.options().items()},
+        "backend": backend,
+    }
+    return hashlib.sha256(canonical(told)).hexdigest()
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON can hold it; a document is its content, not its path."""
+    if isinstance(value, Document):
+        return {"sha256": value.sha256}
+    if isinstance(value, Mapping):
+        return {str(key): plain(inner) for key, inner in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(inner) for inner in value]
+    if value is None or isinstance(value, (str, int, float, bool)):
+        return value
+    return repr(value)
+
+
+def canonical(value: Any) -> bytes:
+    """One byte string per JSON value: sorted keys, no white space."""
+    return msgspec.json.encode(value, order="sorted")

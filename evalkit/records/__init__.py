@@ -1,0 +1,1 @@
+"""Records from files, streams and data frames, as batches of columns."""

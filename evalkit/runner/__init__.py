@@ -1,0 +1,1 @@
+"""Suite to rows to values to gates."""

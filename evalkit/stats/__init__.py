@@ -1,0 +1,1 @@
+"""Pure numerics: intervals, proportions, paired differences."""

@@ -1,0 +1,1 @@
+"""Pure text: tokens, n-grams, stems, edit distances."""
