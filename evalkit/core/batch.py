@@ -109,7 +109,10 @@ class Batch:
         values = self.column(name)
         if all(type(value) is str for value in values):
             return Ragged(list(values), np.arange(self._n + 1, dtype=np.int64))
-        return Ragged.of([] if value is None else [value] if isinstance(value, str) else list(value) for value in values)
+        return Ragged.of(
+            [] if value is None else [as_text(each) for each in value] if isinstance(value, (list, tuple)) else [as_text(value)]
+            for value in values
+        )
 
     def derive(self, key: Hashable, build: Callable[[], T]) -> T:
         """What ``build`` returns, computed once per batch and key; whoever shares a key shares the work."""

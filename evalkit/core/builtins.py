@@ -30,6 +30,7 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "latency": ("evalkit.metrics.operation:Latency", "operation", "milliseconds: mean, p50, p95, p99"),
         "cost": ("evalkit.metrics.operation:Cost", "operation", "cost of a record: mean, p50, p95, p99"),
         "tokens": ("evalkit.metrics.operation:Tokens", "operation", "tokens of a record: mean, p50, p95, p99"),
+        "evaluate:": ("evalkit.metrics.huggingface:HuggingFace", "hf", "any module of Hugging Face evaluate, by name or path"),
         "yes_no": ("evalkit.judges.yes_no:YesNo", "judge", "a yes-or-no question about each record, put to a model"),
     },
     "judge": {},
@@ -38,4 +39,15 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "signal": {},
     "sink": {},
+}
+
+# Names of the contract that a later version fills; a name that is registered stops being reserved.
+RESERVED: dict[str, tuple[str, ...]] = {
+    "metric": tuple(
+        "perplexity bertscore bleurt semantic_similarity diversity geval gptscore dag selfcheck pairwise panel redundancy"
+        " faithfulness answer_relevancy context_precision context_recall context_relevancy answer_correctness"
+        " noise_sensitivity citation_support abstention summarization compression coverage density novelty"
+        " unsupported_entities refusal toxicity pii prompt_leak jailbreak reward".split()
+    ),
+    "backend": ("openai", "vllm", "transformers", "replay"),
 }

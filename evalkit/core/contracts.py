@@ -35,7 +35,7 @@ class Measure(ABC):
     version: ClassVar[str] = "1"  # raised when the same input may give another number
     needs: ClassVar[tuple[str, ...]] = ("output",)  # columns; a null in one of them is an error for that record
     higher_is_better: ClassVar[bool | None] = True  # None: neither direction is better
-    interval: ClassVar[IntervalKind] = "bootstrap"  # "wilson": rows are (0 or 1, 1); "none": no interval is possible
+    interval: ClassVar[IntervalKind] = "bootstrap"  # of every part, unless `interval_of` says otherwise
     additive: ClassVar[bool] = True  # False: values come from `combine_rows` (quantiles), not from sums
 
     @property
@@ -57,9 +57,22 @@ class Measure(ABC):
         """Whether a higher value of this part is better; None when neither is."""
         return self.higher_is_better
 
+    def interval_of(self, part: str) -> IntervalKind:
+        """How this part gets its interval.
+
+        ``"wilson"`` promises that each scored record's own value is 0 or 1 and that the part is their plain mean, so that
+        the interval follows from the value and the number of scored records, whatever else the rows hold.
+        ``"none"``: no interval is possible.
+        """
+        return self.interval
+
     def needs_of(self) -> tuple[str, ...]:
         """The columns that this metric, with its options, must find."""
         return self.needs
+
+    def lacking(self, batch: Batch) -> dict[int, str]:
+        """The records of which a needed value is null or an empty list, and which value that is."""
+        return lacking(batch, self.needs_of())
 
     @abstractmethod
     def combine(self, totals: Floats) -> Floats:
@@ -93,13 +106,38 @@ class Metric(Measure):
 
     def score(self, batch: Batch) -> Rows:
         """Rows of any batch: a record that lacks a needed value is an error, the rest are measured."""
-        why = lacking(batch, self.needs_of())
+        why = self.lacking(batch)
         if not why:
             return self.measure(batch)
         kept = np.array([index for index in range(len(batch)) if index not in why], dtype=np.int64)
         if not len(kept):
             return Rows(np.full((len(batch), len(self.columns)), np.nan), errors=why)
         return self.measure(batch.take(kept)).spread(kept, len(batch), why)
+
+
+class CorpusMetric(Metric):
+    """A metric that only exists for a whole set of records: it has no rows to sum, hence no interval and no record values.
+
+    Its rows say which records it can take; `corpus` computes every value in one call, and is asked again for each slice.
+    Whoever runs it must hold the columns of `needs_of` for all records at once.
+    """
+
+    interval: ClassVar[IntervalKind] = "none"
+    additive: ClassVar[bool] = False
+
+    @abstractmethod
+    def corpus(self, batch: Batch) -> Floats:
+        """The values over all records of the batch (those that are scored), shape (parts,)."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("records",)
+
+    def measure(self, batch: Batch) -> Rows:
+        return Rows(np.ones((len(batch), 1)))
+
+    def combine(self, totals: Floats) -> Floats:
+        return np.full((*totals.shape[:-1], len(self.parts)), np.nan)
 
 
 class ModelMetric(Measure):
@@ -111,7 +149,7 @@ class ModelMetric(Measure):
 
     async def score(self, batch: Batch, tools: Tools) -> Rows:
         """Rows of any batch: a record that lacks a needed value is an error, the rest are measured."""
-        why = lacking(batch, self.needs_of())
+        why = self.lacking(batch)
         if not why:
             return await self.measure(batch, tools)
         kept = np.array([index for index in range(len(batch)) if index not in why], dtype=np.int64)

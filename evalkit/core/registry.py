@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib
 import inspect
 import warnings
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, TypeVar
@@ -34,6 +34,7 @@ class Entry:
     summary: str
     family: str
     cls: type | None = None
+    preset: Mapping[str, Any] = field(default_factory=dict)  # options that the name itself sets
 
     def load(self) -> type:
         """The class itself; importing it is what may cost something."""
@@ -57,7 +58,10 @@ _loaded_plugins = False
 
 
 def register(kind: str, name: str) -> Callable[[C], C]:
-    """A decorator that enters a class under ``name``.
+    """A decorator that enters a class under ``name``; one that ends in a colon stands for all names that begin so.
+
+    What follows the colon in such a name is the class's option ``module``: `lookup` of ``evaluate:rouge`` gives the entry of
+    ``evaluate:`` with the preset ``{"module": "rouge"}``.
 
     Raises:
         DuplicatePlugin: somebody else owns the name already.
@@ -120,12 +124,21 @@ def find(kind: str, name: str) -> type:
 
 
 def lookup(kind: str, name: str) -> Entry:
-    """The entry of a name, without importing its class."""
-    if (kind, name) not in _table:
+    """The entry of a name, without importing its class; its ``preset`` goes before the options that a suite gives."""
+    prefix, colon, rest = name.partition(":")
+    entered = prefix + colon if rest else name
+    if (kind, entered) not in _table:
         load_plugins()
-    if (kind, name) not in _table:
+    if (kind, entered) not in _table:
         raise UnknownName(kind, name, [known for of, known in _table if of == kind])
-    return _table[kind, name]
+    entry = _table[kind, entered]
+    return replace(entry, name=name, preset={"module": rest}) if rest else entry
+
+
+def build_name(name: str, kind: str = "metric") -> tuple[Entry, dict[str, Any]]:
+    """The entry of a name, and the options that the name itself sets: ``evaluate:rouge`` sets ``module``."""
+    entry = lookup(kind, name)
+    return entry, dict(entry.preset)
 
 
 def entries(kind: str) -> list[Entry]:
