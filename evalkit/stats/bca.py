@@ -1,0 +1,106 @@
+"""From the resampled values of a statistic to its interval: percentile, or bias-corrected and accelerated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from evalkit.stats.distribution import Distribution
+from evalkit.stats.normal import normal_cdf, normal_quantile
+from evalkit.stats.sums import Floats
+
+Method = Literal["bca", "percentile"]
+
+UNDEFINED = 0.05  # a part that is NaN in a larger share of the resamples has no interval
+_ROUNDING = 16 * float(np.finfo(np.float64).eps)  # relative spread that is rounding, not sampling
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Values and their bounds, one per part, in the metric's own unit; NaN where nothing can be said."""
+
+    value: Floats  # (parts,)
+    low: Floats  # (parts,)
+    high: Floats  # (parts,)
+    stderr: Floats  # (parts,): standard deviation over the resamples
+    n: int  # scored records
+    methods: tuple[str, ...]  # per part: "bca", "percentile", or "none" where there are no bounds
+    level: float = 0.95
+
+    @property
+    def method(self) -> str:
+        """What all parts used; joined by ``+`` where they differ."""
+        return "+".join(sorted(set(self.methods)))
+
+
+def interval(distribution: Distribution, *, level: float = 0.95, method: Method = "bca") -> Interval:
+    """The interval of every part of a distribution.
+
+    BCa falls back to percentile where it is undefined: every resample on one side of the value, or no jackknife.
+
+    Source: Efron & Tibshirani (1993), 14.3 and eq. 15.36; quantiles are those of `numpy.quantile`.
+    """
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie between 0 and 1, not at {level}")
+    if method not in ("bca", "percentile"):
+        raise ValueError(f"method must be 'bca' or 'percentile', not {method!r}")
+    parts = [_part(distribution, part, level, method) for part in range(len(distribution.value))]
+    low, high, stderr = np.array([part[:3] for part in parts], dtype=np.float64).reshape(len(parts), 3).T
+    return Interval(
+        distribution.value, low, high, stderr, distribution.n, tuple(part[3] for part in parts), level
+    )
+
+
+def _part(distribution: Distribution, part: int, level: float, method: Method) -> tuple[float, float, float, str]:
+    """Low, high, standard error and what was used."""
+    value = float(distribution.value[part])
+    draws = distribution.draws[:, part]
+    defined = np.sort(draws[~np.isnan(draws)])
+    if (
+        distribution.units < 2
+        or len(defined) < max(2.0, (1.0 - UNDEFINED) * len(draws))
+        or not math.isfinite(value)
+        or not np.isfinite(defined[[0, -1]]).all()
+    ):
+        return math.nan, math.nan, math.nan, "none"
+    if defined[-1] - defined[0] <= _ROUNDING * abs(value):
+        return value, value, 0.0, method
+    stderr = float(defined.std(ddof=1))
+    tails = (1.0 - level) / 2.0, (1.0 + level) / 2.0
+    if method == "bca":
+        shifted = _shifted(defined, distribution, part, tails)
+        if shifted is not None:
+            return _quantile(defined, shifted[0]), _quantile(defined, shifted[1]), stderr, "bca"
+    return _quantile(defined, tails[0]), _quantile(defined, tails[1]), stderr, "percentile"
+
+
+def _shifted(
+    draws: Floats, distribution: Distribution, part: int, tails: tuple[float, float]
+) -> tuple[float, float] | None:
+    """The levels at which BCa reads the sorted draws; None where it is undefined."""
+    centre = float(distribution.centre[part])
+    below = int(np.searchsorted(draws, centre, "left")) + int(np.searchsorted(draws, centre, "right"))
+    bias = normal_quantile(below / (2 * len(draws)))
+    squares = float(distribution.squares[part])
+    if not math.isfinite(bias) or not squares > 0.0:
+        return None
+    acceleration = float(distribution.cubes[part]) / (6.0 * squares**1.5)
+    levels = []
+    for tail in tails:
+        z = bias + normal_quantile(tail)
+        if not acceleration * z < 1.0:
+            return None
+        levels.append(normal_cdf(bias + z / (1.0 - acceleration * z)))
+    return levels[0], levels[1]
+
+
+def _quantile(ordered: Floats, level: float) -> float:
+    """The linearly interpolated quantile of sorted draws, as `numpy.quantile` rounds it."""
+    place = level * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 2)
+    share = place - below
+    low, high = float(ordered[below]), float(ordered[below + 1])
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1.0 - share)

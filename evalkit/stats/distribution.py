@@ -1,0 +1,211 @@
+"""A statistic and its distribution over resamples: by its sums where it has them, by its weighted records where not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from evalkit.stats.resample import Indices, Units, weight_blocks
+from evalkit.stats.sums import Floats, centred, column_sums
+
+POOL_ABOVE = 20_000
+_EXPANDED = 1_000_000  # weights of records handed to `combine_rows` at once: 8 MB, and a few times that inside it
+_JACKKNIFE = 250  # groups left out in turn where a statistic is no sum
+_GROUPING = 1 << 17  # the spawn key of the stream that deals those groups
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A metric's rows, and what turns their sums into its values.
+
+    ``combine`` takes totals (..., k) to values (..., parts); 0/0 may be NaN. A statistic that is no sum (a quantile, a
+    rank correlation) gives ``combine_rows`` too: values (m, k) of the scored records, sorted by their first column, and
+    weights (b, m), how often each was drawn, to values (b, parts); ``combine`` is then not called.
+    """
+
+    values: Floats  # (n, k); a row with a NaN is a record that was not scored
+    combine: Callable[[Floats], Floats]
+    combine_rows: Callable[[Floats, Floats], Floats] | None = None
+
+    @cached_property
+    def scored(self) -> NDArray[np.bool_]:
+        """Which records have a value, shape (n,)."""
+        scored = np.ones(len(self.values), dtype=bool)
+        for column in self.values.T:
+            scored &= ~np.isnan(column)
+        return scored
+
+
+@dataclass(frozen=True)
+class Distribution:
+    """A statistic over many resamples: what intervals are read from."""
+
+    value: Floats  # (parts,): of the records themselves
+    centre: Floats  # (parts,): the same by the arithmetic of the resamples, so that equal is equal
+    draws: Floats  # (resamples, parts)
+    cubes: Floats  # (parts,): Σu³ / m³ over the jackknife influences u of m units
+    squares: Floats  # (parts,): Σu² / m²
+    n: int  # scored records
+    units: int  # records, clusters or pools that hold one
+
+
+def distributions(
+    statistics: Sequence[Statistic],
+    *,
+    seed: int | np.random.SeedSequence,
+    resamples: int = 1_000,
+    clusters: ArrayLike | None = None,
+    pool_above: int = POOL_ABOVE,
+) -> list[Distribution]:
+    """The resampled values of all statistics, from one set of resamples; arguments as in `bootstrap.intervals`.
+
+    With an int seed, no clusters and no pools the draws are those of ``scipy.stats.bootstrap(rng=default_rng(seed))``.
+    """
+    if resamples < 1 or pool_above < 2:
+        raise ValueError(f"resamples must be at least 1 and pool_above at least 2, not {resamples} and {pool_above}")
+    lengths = sorted({len(statistic.values) for statistic in statistics})
+    if len(lengths) > 1:
+        raise ValueError(f"statistics that share resamples need the same records; these have {lengths} of them")
+    if not statistics:
+        return []
+    sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
+    units = Units.of(lengths[0], clusters, sequence, pool_above)
+    with np.errstate(all="ignore"):
+        sums = {at: _Sums(one, units) for at, one in enumerate(statistics) if one.combine_rows is None}
+        members = {at: _Members(one, units, sequence) for at, one in enumerate(statistics) if at not in sums}
+        layout = _Layout(list(sums.values()), units.count)
+        totals = np.zeros((resamples, layout.matrix.shape[1]))
+        draws = {at: np.full((resamples, one.parts), np.nan) for at, one in members.items()}
+        if units.count:
+            rng = np.random.Generator(np.random.PCG64(sequence))
+            for rows, weights in weight_blocks(rng, units.count, resamples):
+                np.matmul(weights, layout.matrix, out=totals[rows])
+                for at, other in members.items():
+                    draws[at][rows] = other.resampled(weights)
+        for place, (at, one) in enumerate(sums.items()):
+            draws[at] = one.statistic.combine(layout.totals_of(place, totals))
+        return [(sums.get(at) or members[at]).distribution(draws[at]) for at in range(len(statistics))]
+
+
+class _Sums:
+    """A statistic of sums: one row per unit, each column a centre and offsets that sum exactly."""
+
+    def __init__(self, statistic: Statistic, units: Units) -> None:
+        scored = statistic.scored
+        self.statistic = statistic
+        self.n = int(scored.sum())
+        self.held = units.holding(scored)
+        k = statistic.values.shape[1]
+        self.centres = np.zeros(k)
+        self.offsets = np.zeros((k, units.count))  # zero where the unit holds no scored record
+        if self.n:
+            everywhere = self.n == len(scored)
+            for j, column in enumerate(statistic.values.T):
+                summed = units.sums(column if everywhere else np.where(scored, column, 0.0))[self.held]
+                self.centres[j], self.offsets[j, self.held] = centred(summed, units.count)
+
+    def distribution(self, draws: Floats) -> Distribution:
+        """With the closed-form jackknife: what is left without a unit is the total minus its row."""
+        m = int(self.held.sum())
+        totals = self.centres * m + self.offsets.sum(axis=1)
+        without = self.statistic.combine(totals - (self.centres + self.offsets[:, self.held].T))
+        return Distribution(
+            self.statistic.combine(column_sums(self.statistic.values, self.statistic.scored)),
+            self.statistic.combine(totals),
+            draws, *_influence(without), n=self.n, units=m,
+        )
+
+
+class _Layout:
+    """All columns of all statistics of sums in one matrix: one product per block of weights.
+
+    A constant column needs none: its total is its centre times the number of drawn units that count.
+    """
+
+    def __init__(self, sums: list[_Sums], count: int) -> None:
+        columns: list[Floats] = []
+        masks: dict[bytes, int] = {}
+        self.sums, self.count = sums, count
+        self.places: list[tuple[int | None, list[int | None]]] = []  # per statistic: its mask's column, its columns'
+        for one in sums:
+            mask: int | None = None
+            if not one.held.all():
+                mask = masks.setdefault(np.packbits(one.held).tobytes(), len(columns))
+                if mask == len(columns):
+                    columns.append(one.held.astype(np.float64))
+            own: list[int | None] = []
+            for offsets in one.offsets:
+                own.append(len(columns) if offsets.any() else None)
+                if own[-1] is not None:
+                    columns.append(offsets)
+            self.places.append((mask, own))
+        self.matrix = np.array(columns, dtype=np.float64).reshape(len(columns), count).T  # Fortran order: faster here
+
+    def totals_of(self, place: int, totals: Floats) -> Floats:
+        """The totals (resamples, k) of the statistic at ``place``."""
+        one, (mask, own) = self.sums[place], self.places[place]
+        drawn = self.count if mask is None else totals[:, mask]
+        return np.stack(
+            [
+                np.broadcast_to(centre * drawn, len(totals)) + (0.0 if at is None else totals[:, at])
+                for centre, at in zip(one.centres, own, strict=True)
+            ],
+            axis=-1,
+        )
+
+
+class _Members:
+    """A statistic of weighted records: it gets the same weights, those of a unit for every record in it."""
+
+    def __init__(self, statistic: Statistic, units: Units, seed: np.random.SeedSequence) -> None:
+        assert statistic.combine_rows is not None
+        self.combine_rows = statistic.combine_rows
+        rows = np.flatnonzero(statistic.scored)
+        rows = rows[np.argsort(statistic.values[rows, 0], kind="stable")]  # sorted: a quantile need not sort weights again
+        self.n = len(rows)
+        self.values = statistic.values[rows]
+        self.unit: Indices = rows if units.of_row is None else units.of_row[rows]
+        self.units = int(units.holding(statistic.scored).sum())
+        self.count = units.count
+        self.value = self.combine_rows(self.values, np.ones((1, self.n)))[0]
+        self.parts = len(self.value)
+        self.seed = seed
+
+    def resampled(self, weights: Floats) -> Floats:
+        """Values (b, parts) under the weights (b, units) of the units."""
+        step = max(1, _EXPANDED // max(self.n, 1))
+        return np.concatenate(
+            [
+                self.combine_rows(self.values, np.take(weights[start : start + step], self.unit, axis=1))
+                for start in range(0, len(weights), step)
+            ]
+        )
+
+    def distribution(self, draws: Floats) -> Distribution:
+        """With the jackknife over units, or over random groups of them: the acceleration needs no more."""
+        groups = min(self.units, _JACKKNIFE)
+        held = np.unique(self.unit)
+        group = np.full(self.count, -1, dtype=np.int64)
+        dealt = np.random.SeedSequence(entropy=self.seed.entropy, spawn_key=(*self.seed.spawn_key, _GROUPING))
+        order = np.random.Generator(np.random.PCG64(dealt)).permutation(len(held))
+        group[held[order]] = np.arange(len(held)) % max(groups, 1)
+        step = max(1, _EXPANDED // max(self.count, 1))
+        without = np.full((groups, self.parts), np.nan)
+        for start in range(0, groups, step):
+            left_out = np.arange(start, min(start + step, groups))
+            without[left_out] = self.resampled((group != left_out[:, None]).astype(np.float64))
+        return Distribution(self.value, self.value, draws, *_influence(without), n=self.n, units=self.units)
+
+
+def _influence(without: Floats) -> tuple[Floats, Floats]:
+    """Σu³/m³ and Σu²/m² of the influences u, from the values (m, parts) with each unit left out."""
+    m = len(without)
+    if not m:
+        nothing = np.full(without.shape[1], np.nan)
+        return nothing, nothing
+    influence = (m - 1) * (without.mean(axis=0) - without)
+    return (influence**3).sum(axis=0) / m**3, (influence**2).sum(axis=0) / m**2

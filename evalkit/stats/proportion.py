@@ -1,0 +1,88 @@
+"""Intervals of proportions: Wilson's score interval, and its form for clustered records."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from evalkit.stats.normal import normal_quantile, student_quantile
+from evalkit.stats.sums import Floats
+
+
+def wilson(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Wilson's score interval of ``successes / n``: low and high, of the arguments' common shape.
+
+    Never leaves [0, 1]; the low bound is exactly 0 without a success, the high bound exactly 1 without a failure, and
+    the interval has width at either end. ``n`` and ``successes`` may be fractions (effective sample sizes); n = 0 is NaN.
+
+    Source: Wilson (1927); recommended for small samples by Brown, Cai & DasGupta (2001).
+    """
+    x, total = np.broadcast_arrays(np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64))
+    if not 0.0 < level < 1.0:
+        raise ValueError(f"level must lie between 0 and 1, not at {level}")
+    if ((x < 0.0) | (x > total)).any():
+        raise ValueError("successes must lie between 0 and n")
+    square = normal_quantile((1.0 + level) / 2.0) ** 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        middle = (x + square / 2.0) / (total + square)
+        half = np.sqrt(square * (x * (total - x) / total + square / 4.0)) / (total + square)
+        low = np.where(x == 0.0, 0.0 * total, np.maximum(middle - half, 0.0))
+        high = np.where(x == total, 1.0 + 0.0 * total, np.minimum(middle + half, 1.0))
+    empty = total == 0.0
+    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
+
+
+def design_effect(successes: ArrayLike, n: ArrayLike) -> float:
+    """How many times the variance of a proportion exceeds that of as many independent records.
+
+    ``successes`` and ``n`` have shape (clusters,). The cluster variance is that of a ratio, linearised, with the factor
+    clusters / (clusters - 1). NaN for fewer than two clusters with records, and where all records succeed or all fail.
+
+    Source: Rao & Scott (1992), section 2.
+    """
+    x, sizes = _clusters(successes, n)
+    total, m = sizes.sum(), len(sizes)
+    share = x.sum() / total if total else np.nan
+    if m < 2 or not 0.0 < share < 1.0:
+        return float("nan")
+    residuals = x - share * sizes
+    return float(m / (m - 1) * (residuals**2).sum() / (total * share * (1.0 - share)))
+
+
+def wilson_clustered(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[float, float]:
+    """Wilson's interval where the records of a cluster go together; ``successes`` and ``n`` have shape (clusters,).
+
+    The interval of a smaller, independent sample: n divided by the design effect (never more than n), and by the square
+    of Student's t on clusters - 1 over that on n - 1 degrees of freedom, because few clusters tell their variance badly.
+    Where all records succeed or all fail the design effect cannot be seen; each cluster then counts as one record (of
+    unequal clusters, fewer: (Σn)² / Σn²), as if its records always agreed. With clusters of one record it is `wilson`.
+    Bounds are NaN for fewer than two clusters with records.
+
+    Source: Korn & Graubard (1998), with Wilson's interval in place of Clopper and Pearson's (as in Franco et al. 2019);
+    design effect: Rao & Scott (1992).
+    """
+    x, sizes = _clusters(successes, n)
+    if len(sizes) < 2:
+        return float("nan"), float("nan")
+    total = float(sizes.sum())
+    effect = design_effect(x, sizes)
+    if np.isnan(effect):
+        effective = total**2 / float((sizes**2).sum())
+    else:
+        effective = total / max(effect, 1.0)
+        tail = (1.0 + level) / 2.0
+        effective *= (student_quantile(tail, total - 1.0) / student_quantile(tail, len(sizes) - 1.0)) ** 2
+    low, high = wilson(x.sum() / total * effective, effective, level)
+    if not x.sum():
+        low = np.zeros(())
+    if x.sum() == total:
+        high = np.ones(())
+    return float(low), float(high)
+
+
+def _clusters(successes: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
+    """Both as arrays, clusters without records left out."""
+    x, sizes = np.asarray(successes, dtype=np.float64), np.asarray(n, dtype=np.float64)
+    if x.ndim != 1 or x.shape != sizes.shape:
+        raise ValueError(f"successes and n must be one per cluster, not of shapes {x.shape} and {sizes.shape}")
+    return x[sizes > 0.0], sizes[sizes > 0.0]
