@@ -33,13 +33,13 @@ def content_root() -> Path:
     return shipped if shipped.is_dir() else package.parent
 
 
-def project_root(start: Path) -> Path:
-    """The nearest folder at or above ``start`` with a ``pyproject.toml`` or ``.git``; else the working folder."""
+def project_root(start: Path, otherwise: Path | None = None) -> Path:
+    """The nearest folder at or above ``start`` with a ``pyproject.toml`` or ``.git``; else ``otherwise``, the working folder."""
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / "pyproject.toml").is_file() or (folder / ".git").exists():
             return folder
-    return Path.cwd().resolve()
+    return (otherwise or Path.cwd()).resolve()
 
 
 class PathEscape(ValueError):

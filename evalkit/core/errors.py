@@ -18,9 +18,10 @@ from difflib import get_close_matches
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The one known name that is close enough to ``name`` to suggest, if any."""
-    close = get_close_matches(name, list(known), n=1)
-    return close[0] if close else None
+    """The one known name that is close enough to ``name`` to suggest, if any; case does not count."""
+    by_fold = {candidate.casefold(): candidate for candidate in reversed(list(known))}
+    close = get_close_matches(name.casefold(), by_fold, n=1)
+    return by_fold[close[0]] if close else None
 
 
 class EvalkitError(Exception):

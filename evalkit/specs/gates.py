@@ -1,0 +1,185 @@
+"""The ``gates:`` of a suite: each names one value and one rule that it must meet."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, get_args
+
+from evalkit.core.builtins import RESERVED
+from evalkit.core.errors import nearest
+from evalkit.core.registry import entries
+from evalkit.specs.metrics import Metrics
+from evalkit.specs.node import Node, found, quote, spelled, suggest
+from evalkit.specs.suite import GateRule, GateSpec, MetricSpec
+
+KEYS = ("metric", "min", "max", "no_worse_than", "margin", "confidence", "where", "threshold", "every", "on_inconclusive")
+RULES = ("min", "max", "no_worse_than", "every")
+INCONCLUSIVE: tuple[Literal["fail", "pass"], ...] = ("fail", "pass")
+_EXAMPLE = "for instance {metric: rouge.rougeL, min: 0.25}"
+
+
+def read_gates(node: Node | None, metrics: Metrics, baseline: str | None) -> list[GateSpec]:
+    """Every gate whose metric, rule and bounds make sense; ``min`` and ``max`` in one gate are a band, and give two."""
+    if node is None:
+        return []
+    if not isinstance(node.value, list):
+        node.wants("a list of gates", f"{_EXAMPLE}.")
+        return []
+    return [gate for entry in node.items() for gate in _read_gate(entry, metrics, baseline)]
+
+
+def _read_gate(node: Node, metrics: Metrics, baseline: str | None) -> list[GateSpec]:
+    if not node.mapping(KEYS, f"a gate, {_EXAMPLE}"):
+        return []
+    before = len(node.tree.problems)
+    name, spec = _metric(node, metrics)
+    told = node.value
+    every = node.get("every")
+    each = bool(every.flag()) if every is not None else False
+    rules: list[GateRule] = [rule for rule in get_args(GateRule) if told.get(rule) is not None and (rule != "every" or each)]
+    if not rules:
+        hint = 'add `every: true`, or the share that must pass, `min: 0.9`.' if "threshold" in told else "add one of min, max, no_worse_than, every."
+        unknown = [key for key in told if key not in KEYS and nearest(key, RULES)]
+        if not unknown and not any(rule in told and told[rule] is not None and rule != "every" for rule in RULES):
+            node.fault(f"{node.label} has no rule", hint)
+    elif len(rules) > 1 and rules != ["min", "max"]:
+        node.fault(f"{node.label} has several rules: {' and '.join(rules)}", "write one gate for each.")
+    bounds = {rule: node.child(rule).number() for rule in rules if rule in ("min", "max")}
+    low, high = bounds.get("min"), bounds.get("max")
+    if low is not None and high is not None and low > high:
+        node.fault(f"{node.label}: min {spelled(low)} is more than max {spelled(high)}", "exchange them?")
+    threshold = _threshold(node, rules)
+    for rule, bound in bounds.items():
+        if bound is not None:
+            _possible(node.child(rule), rule, bound, name, spec, share=threshold is not None)
+    if threshold is not None and spec is not None and _is_share(spec) and not 0 <= threshold <= 1:
+        node.child("threshold").fault(
+            f"{node.label}: a record's {spec.label} lies between 0 and 1, so threshold {spelled(threshold)} says nothing", _percent(threshold)
+        )
+    against = _baseline(node, baseline) if "no_worse_than" in rules else None
+    margin = _margin(node, rules)
+    confidence = node.get("confidence")
+    level = confidence.share() if confidence is not None else None
+    where = _where(node)
+    undecided = node.get("on_inconclusive")
+    choice = undecided.choice(INCONCLUSIVE) if undecided is not None else "fail"
+    if name == "errors" and rules and not set(rules) <= {"min", "max"}:
+        node.fault(f"{node.label}: errors is a plain share of records, and takes only min or max", "write {metric: errors, max: 0.01}.")
+    if name is None or len(node.tree.problems) > before:
+        return []
+    return [
+        GateSpec(
+            metric=name, rule=rule, bound=bounds.get(rule), baseline=against, margin=margin or 0.0, confidence=level, where=where,
+            threshold=threshold, every=rule == "every", on_inconclusive="pass" if choice == "pass" else "fail", line=node.line,
+        )
+        for rule in rules
+    ]  # fmt: skip
+
+
+def _metric(node: Node, metrics: Metrics) -> tuple[str | None, MetricSpec | None]:
+    """The full name of the value that a gate is about, and the metric that gives it."""
+    at = node.get("metric")
+    if at is None:
+        node.fault(f"{node.label} lacks `metric`", f"{_EXAMPLE}.")
+        return None, None
+    name = at.text("a metric's name")
+    if name is None or name == "errors":
+        return name, None
+    for spec in metrics.specs:
+        if name == spec.label:
+            return spec.main, spec
+        if name in spec.full_names:
+            return name, spec
+    if any(name == label or name.startswith(f"{label}.") for label in metrics.broken):
+        return None, None  # that metric has a problem of its own, which is told already
+    for spec in metrics.specs:
+        if name.startswith(f"{spec.label}."):
+            parts = [full for full in spec.full_names if full != spec.label]
+            part = name[len(spec.label) + 1 :]
+            if not parts:
+                at.fault(f"{node.label}: {spec.label} has no parts, and {quote(part)} is none", f"write {quote(spec.label)}.")
+            else:
+                at.fault(f"{node.label}: {spec.label} has no part {quote(part)}", suggest(name, parts))
+            return None, None
+    names = [full for spec in metrics.specs for full in dict.fromkeys((spec.label, *spec.full_names))] + sorted(metrics.broken)
+    use = name.partition(".")[0]
+    if use in [entry.name for entry in entries("metric")] or use in RESERVED["metric"]:
+        at.fault(f"{node.label}: the suite does not score {quote(use)}", "add it under `metrics:`.")
+    else:
+        by_part = {full.partition(".")[2]: full for full in reversed(names) if "." in full}
+        same_part = by_part.get(name) or by_part.get(name.partition(".")[2])
+        hint = f"did you mean {quote(same_part)}?" if same_part else suggest(name, [*names, "errors"], listed=False)
+        hint = hint or f"it scores {', '.join(names)}."
+        at.fault(f"{node.label} names no metric {quote(name)} of this suite", hint)
+    return None, None
+
+
+def _threshold(node: Node, rules: Sequence[str]) -> float | None:
+    at = node.get("threshold")
+    if at is None:
+        if "every" in rules:
+            node.fault(f"{node.label} asks that every record passes, and has no `threshold`", "add the value from which a record passes, `threshold: 1`.")
+        return None
+    if "no_worse_than" in rules:
+        at.fault(f"{node.label}: threshold goes with min, max or every, not with no_worse_than", "remove it.")
+    return at.number()
+
+
+def _baseline(node: Node, baseline: str | None) -> str | None:
+    at = node.child("no_worse_than")
+    told = at.text("`baseline` or a run's name")
+    if told == "baseline" and baseline is None:
+        at.fault(
+            f"{node.label} compares with the baseline, and the suite names none",
+            "add `baseline: RUN` to the suite, or pass --baseline RUN.",
+        )
+    return told
+
+
+def _margin(node: Node, rules: Sequence[str]) -> float | None:
+    at = node.get("margin")
+    if at is None:
+        return None
+    if rules and "no_worse_than" not in rules:
+        at.fault(f"{node.label}: margin goes with no_worse_than", "remove it.")
+    return at.number(least=0)
+
+
+def _where(node: Node) -> dict[str, Any]:
+    """Columns and the value, or the values, that a record must have there."""
+    at = node.get("where")
+    if at is None or not at.mapping(expected="a mapping of columns to values, for instance {tag: must-pass}"):
+        return {}
+    for entry in at.items():
+        values = entry.value if isinstance(entry.value, list) else [entry.value]
+        if not values:
+            entry.fault(f"{entry.label} is empty", "name at least one value.")
+        for value in values:
+            if isinstance(value, (Mapping, list)):
+                entry.fault(f"{entry.label} wants a value or a list of values, and found {found(value)}")
+    if not at.value:
+        at.fault(f"{at.label} is empty", "name a column and its value.")
+    return dict(at.value)
+
+
+def _is_share(spec: MetricSpec) -> bool:
+    """Whether each record gives 0 or 1, so that values lie between."""
+    return spec.metric.interval == "wilson" and len(spec.metric.parts) == 1
+
+
+def _possible(node: Node, rule: str, bound: float, name: str | None, spec: MetricSpec | None, *, share: bool) -> None:
+    """Bounds that no value can meet, or none can miss, where the range is known."""
+    if share:
+        what = "the share of records that pass"
+    elif name == "errors":
+        what = "the share of errors"
+    elif spec is not None and _is_share(spec):
+        what = spec.label
+    else:
+        return
+    if not 0 <= bound <= 1:
+        node.fault(f"{node.label}: {what} lies between 0 and 1, so {rule} {spelled(bound)} makes no sense", _percent(bound))
+
+
+def _percent(value: float) -> str | None:
+    return f"did you mean {value / 100:g}?" if 1 < value <= 100 else None

@@ -1,0 +1,252 @@
+"""The ``metrics:`` and ``backends:`` of a suite: names looked up, options checked, objects built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalkit.core.builtins import RESERVED
+from evalkit.core.content import PathEscape, locate
+from evalkit.core.contracts import Measure, ModelMetric
+from evalkit.core.errors import MissingExtra, UnknownName
+from evalkit.core.registry import Entry, entries, find, lookup
+from evalkit.specs.home import Home
+from evalkit.specs.node import Node, quote, suggest
+from evalkit.specs.options import build, check, option_fields
+from evalkit.specs.suite import BackendSpec, MetricSpec
+from evalkit.specs.tree import Tree
+
+OWN_KEYS = ("use", "as", "backend")
+TAKEN = ("errors", "id")  # the share of failed records; a column of scores.parquet
+_LABEL = re.compile(r"[\w][\w:/@+-]*\Z")
+
+
+@dataclass
+class Metrics:
+    """What came of ``metrics:``; ``broken`` holds the labels of entries that could not be built."""
+
+    specs: list[MetricSpec] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+
+def spread(tree: Tree) -> None:
+    """Write every entry of ``metrics:`` in its long form, ``{use: …, options}``, as far as it can be understood."""
+    told = tree.value.get("metrics") if isinstance(tree.value, Mapping) else None
+    if isinstance(told, str):
+        told = tree.value["metrics"] = [told]
+    if not isinstance(told, list):
+        return
+    for index, entry in enumerate(told):
+        if isinstance(entry, str):
+            told[index] = {"use": entry}
+        elif isinstance(entry, Mapping) and len(entry) == 1 and "use" not in entry:
+            (name, options), *_ = entry.items()
+            if name in OWN_KEYS or not (options is None or (isinstance(options, Mapping) and "use" not in options)):
+                continue
+            tree.places[("metrics", index, "use")] = tree.place(("metrics", index, name))
+            tree.move(("metrics", index, name), ("metrics", index))
+            told[index] = {"use": name, **(options or {})}
+
+
+def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
+    """The declared backends, each with the options that its class takes."""
+    backends: dict[str, BackendSpec] = {}
+    if node is None or not node.mapping(expected="a mapping of names to backends"):
+        return backends
+    for entry in node.items():
+        name = str(entry.steps[-1])
+        backends[name] = BackendSpec(name, "", line=entry.line)  # known by name, whatever is wrong with it
+        if not entry.mapping(expected="a mapping such as {kind: openai, model: NAME}"):
+            continue
+        kind_node = entry.get("kind")
+        if kind_node is None:
+            entry.fault(f"{entry.label} lacks `kind`", f"one of {_listed('backend')}.")
+            continue
+        kind = kind_node.text()
+        cls = _class(kind_node, "backend", kind) if kind else None
+        for key in entry.value:
+            if key.endswith("_env") and entry.get(key) is not None:
+                _environment_name(entry.child(key))
+        if cls is None:
+            continue
+        options = {key: value for key, value in entry.value.items() if key != "kind"}
+        fields = option_fields(cls)
+        if fields:
+            own = {key: value for key, value in options.items() if not (key.endswith("_env") and key[:-4] in fields)}
+            checked = check(entry, cls, own, called=f"the backend {kind}", read=home.document)
+            options = {**options, **(checked or {})}
+        backends[name] = BackendSpec(name, str(kind), options, entry.line)
+    return backends
+
+
+def _environment_name(node: Node) -> None:
+    """A key that ends in ``_env`` holds the name of a variable, never its value."""
+    name = node.text("the name of an environment variable")
+    if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+        looks_secret = "never the key itself; " if len(name) > 20 else ""
+        node.fault(
+            f"{node.label} wants the name of an environment variable", f"{looks_secret}write a name such as OPENAI_API_KEY."
+        )
+
+
+def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) -> Metrics:
+    """Every entry built; labels are unique, and a metric that asks a model knows which one."""
+    result = Metrics()
+    if not isinstance(node.value, list):
+        node.wants("a list of metrics", "write `metrics: [rouge, exact_match]`.")
+        return result
+    if not node.value:
+        node.fault("metrics is empty", "name at least one; `evalkit list metrics` shows them.")
+    first: dict[str, Node] = {}
+    for entry in node.items():
+        if isinstance(entry.value, Measure):  # given in Python, built already
+            spec: MetricSpec | None = MetricSpec(entry.value.name, entry.value)
+            label: str | None = entry.value.name
+        else:
+            label, spec = _read_metric(entry, backends, home)
+        if label is not None and label in first:
+            other = first[label]
+            at = f"line {other.line} has it already" if other.line else f"{other.label} has it already"
+            entry.fault(f'{entry.label}: two metrics are called "{label}" ({at})', f"tell them apart with `as:`, for instance `as: {label}_2`.")
+        elif label is not None:
+            first[label] = entry
+            if spec is None:
+                result.broken.add(label)
+        if spec is not None:
+            result.specs.append(spec)
+    return result
+
+
+def _read_metric(node: Node, backends: Mapping[str, BackendSpec], home: Home) -> tuple[str | None, MetricSpec | None]:
+    told = node.value
+    if not isinstance(told, Mapping):
+        node.wants("a metric's name, or a mapping such as {use: bleu, tokenize: 13a}")
+        return None, None
+    if "use" not in told:
+        _without_use(node)
+        return None, None
+    use = node.child("use")
+    name = use.text("a metric's name")
+    if name is None:
+        return None, None
+    label = _label(node, name)
+    try:
+        preset = dict(lookup("metric", name).preset)
+    except UnknownName:
+        preset = {}
+    cls = _class(use, "metric", name, at=node)
+    if cls is None:
+        return label, None
+    for key, value in preset.items():
+        preset[key] = _local(value, home) if key == "module" else value
+    options = {key: value for key, value in told.items() if key not in OWN_KEYS}
+    metric = build(node, cls, options, called=name, read=home.document, preset=preset)
+    backend = _backend(node, name, cls, backends)
+    if metric is None or backend is False:
+        return label, None
+    return label, MetricSpec(label or name, metric, backend or None, node.line)
+
+
+def _without_use(node: Node) -> None:
+    """An entry that is a mapping and yet names no metric: usually an indentation."""
+    keys = list(node.value)
+    known = [entry.name for entry in entries("metric")]
+    name = next((key for key in keys if key in known), None)
+    if name is not None and isinstance(node.value[name], str | int | float | bool | list):
+        node.child(name).fault(f"{node.label}: the options of {name} are a mapping", f"write `{name}: {{option: value}}`.")
+    elif name is not None and node.value[name] is None:
+        node.fault(f"{node.label} has the options of {name} beside its name", f"indent them further, or write `use: {name}`.")
+    elif len(keys) == 1 and keys[0] not in OWN_KEYS:
+        node.child(keys[0]).fault(f"{node.label} names no metric {quote(keys[0])}", suggest(keys[0], known, "evalkit list metrics"))
+    else:
+        node.fault(f"{node.label} does not say which metric", "add `use: NAME`; `evalkit list metrics` shows the names.")
+
+
+def _label(node: Node, name: str) -> str | None:
+    """What gates and results call this metric."""
+    chosen = node.get("as")
+    if chosen is None:
+        return name
+    label = chosen.text()
+    if label is None:
+        return None
+    if label in TAKEN:
+        chosen.fault(f'{chosen.label}: the name "{label}" is taken by evalkit itself', "choose another.")
+    elif not _LABEL.match(label):
+        plain = re.sub(r"[^\w:/@+-]+", "_", label).strip("_") or "name"
+        chosen.fault(f"{chosen.label} wants a name of letters, digits, _ and -, and found {quote(label)}", f"write `as: {plain}`.")
+    else:
+        return label
+    return None
+
+
+def _class(node: Node, kind: str, name: str, at: Node | None = None) -> type | None:
+    """The registered class, or None after saying why there is none."""
+    owner = at or Node(node.tree, node.steps[:-1])
+    try:
+        return find(kind, name)
+    except UnknownName:
+        if name in RESERVED.get(kind, ()):
+            node.fault(f"{owner.label}: the {kind} {quote(name)} is not in this version yet", f"see `evalkit list {kind}s` for those that are.")
+            return None
+        known = [entry.name for entry in entries(kind)]
+        hint = suggest(name, known, f"evalkit list {kind}s")
+        if hint is not None and hint.startswith("see"):
+            hint = suggest(name, RESERVED.get(kind, ()), f"evalkit list {kind}s")
+            hint = hint if hint is None or hint.startswith("see") else f"{hint} (It is not in this version yet.)"
+        node.fault(f"{owner.label} names no {kind} {quote(name)}", hint)
+    except MissingExtra as error:
+        node.fault(f"{owner.label}: {error}")
+    except ImportError as error:
+        node.fault(f"{owner.label}: the {kind} {quote(name)} cannot be loaded: {error}")
+    return None
+
+
+def _listed(kind: str) -> str:
+    """The registered names, built-ins first; a family is shown with what follows its colon."""
+    return ", ".join(_shown(entry) for entry in entries(kind))
+
+
+def _shown(entry: Entry) -> str:
+    return f"{entry.name}NAME" if entry.name.endswith(":") else entry.name
+
+
+def _backend(node: Node, name: str, cls: type, backends: Mapping[str, BackendSpec]) -> str | None | bool:
+    """The backend's name; None for a metric that needs none; False after noting a problem."""
+    chosen = node.get("backend")
+    asks = issubclass(cls, ModelMetric)
+    if not asks:
+        if chosen is None:
+            return None
+        chosen.fault(f"{chosen.label}: {name} asks no model", "remove `backend`.")
+        return False
+    if chosen is not None:
+        told = chosen.text("the name of a backend")
+        if told is None:
+            return False
+        if told in backends:
+            return told
+        hint = suggest(told, backends) if backends else f"add `backends: {{{told}: {{kind: …}}}}`."
+        chosen.fault(f"{node.label} names no backend {quote(told)} of this suite", hint)
+        return False
+    if len(backends) == 1:
+        return next(iter(backends))
+    if backends:
+        node.fault(f"{node.label}: {name} asks a model, and the suite declares several", f"add `backend:`, one of {', '.join(backends)}.")
+    else:
+        node.fault(f"{node.label}: {name} asks a model, and the suite declares none", "add `backends: {judge: {kind: …}}`.")
+    return False
+
+
+def _local(module: Any, home: Home) -> Any:
+    """A module given as a path of this project, made absolute; a name of the hub stays as it is."""
+    if isinstance(module, str) and ("/" in module or module.endswith(".py")):
+        try:
+            path = locate(module, beside=home.beside, root=home.root)
+        except (PathEscape, OSError, ValueError):
+            path = None
+        return str(Path(path).resolve()) if path is not None else module
+    return module

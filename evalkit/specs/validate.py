@@ -1,0 +1,207 @@
+"""Checking a suite: every section is read, every problem noted, and only a faultless suite is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, get_args
+
+from evalkit.specs import dataset, metrics
+from evalkit.specs.gates import read_gates
+from evalkit.specs.home import Home
+from evalkit.specs.node import Node, quote
+from evalkit.specs.suite import BackendSpec, DatasetSpec, ReportKind, Suite
+from evalkit.specs.tree import Tree
+
+KEYS = (
+    "name", "dataset", "backends", "generate", "metrics", "slices", "gates", "report",
+    "seed", "confidence", "resamples", "baseline", "store", "budget", "prices",
+)  # fmt: skip
+REPORTS: tuple[str, ...] = get_args(ReportKind)
+PRICES = ("prompt", "completion", "cached")
+_NAME = re.compile(r"\w[\w.-]{0,79}\Z")
+# Words that other tools use for the same thing.
+_OTHERS = {
+    "data": "dataset", "tests": "dataset", "metric": "metrics", "scorers": "metrics", "asserts": "gates", "assert": "gates",
+    "gate": "gates", "thresholds": "gates", "slice": "slices", "reports": "report", "models": "backends", "providers": "backends",
+    "backend": "backends", "prompts": "generate", "description": "name", "limit": "dataset", "fields": "dataset",
+}  # fmt: skip
+
+
+def spread(tree: Tree) -> None:
+    """Write the short forms of a suite in their long form, so that overrides and checks meet one form only."""
+    metrics.spread(tree)
+    dataset.spread(tree)
+
+
+def check_suite(tree: Tree, home: Home, *, stem: str, path: Path | None, baseline: str | None, records_given: bool = False) -> Suite | None:
+    """The suite, without its sha256; None when the tree has noted a problem.
+
+    Args:
+        stem: the name of a suite that does not name itself.
+        baseline: from the command line; goes before the suite's own.
+        records_given: the records come from Python, so no ``dataset`` is needed.
+    """
+    top = Node(tree)
+    if tree.value is None:
+        top.fault("the suite is empty", "it needs at least `dataset` and `metrics`; `evalkit init` writes one.")
+        return None
+    if not isinstance(tree.value, Mapping):
+        top.wants("keys such as `dataset:` and `metrics:`", "`evalkit init` writes a suite to start from.")
+        return None
+    _top_keys(top)
+    backends = metrics.read_backends(top.get("backends"), home)
+    data = _dataset(top, home, records_given)
+    scored = metrics.Metrics()
+    if top.get("metrics") is None:
+        top.fault("the suite lacks `metrics`", "add for instance `metrics: [exact_match, rouge]`.")
+    else:
+        scored = metrics.read_metrics(top.child("metrics"), backends, home)
+    generate = top.get("generate")
+    if generate is not None:
+        generate.fault("`generate` is not in this version yet", "put the outputs into the data set.")
+    compared_with = baseline or _baseline(top.get("baseline"), home)
+    gates = read_gates(top.get("gates"), scored, compared_with or ("?" if top.get("baseline") else None))
+    slices = _slices(top.get("slices"), data)
+    report = top.get("report")
+    seed, confidence, resamples = top.get("seed"), top.get("confidence"), top.get("resamples")
+    store = top.get("store")
+    told: dict[str, Any] = {
+        "name": _name(top.get("name"), stem),
+        "report": _report(report) if report is not None else ("json",),
+        "seed": seed.whole(least=0) if seed is not None else 0,
+        "confidence": confidence.share() if confidence is not None else 0.95,
+        "resamples": resamples.whole(least=100, most=1_000_000) if resamples is not None else 1_000,
+        "store": store.text("a folder or an address") if store is not None else None,
+        "budget": _budget(top.get("budget")),
+        "prices": _prices(top.get("prices")),
+    }
+    if tree.problems:
+        return None
+    return Suite(
+        path=path, root=home.root, sha256="", dataset=data, metrics=tuple(scored.specs), backends=backends, slices=slices,
+        gates=tuple(gates), baseline=compared_with, **told,
+    )  # fmt: skip
+
+
+def _top_keys(top: Node) -> None:
+    for key in top.value:
+        if key in KEYS:
+            continue
+        other = _OTHERS.get(key)
+        if other is not None and other not in top.value:
+            top.child(key).fault(f"the suite has no key {quote(key)}", f"did you mean {quote(other)}?")
+        elif key in ("limit", "fields", "shuffle", "path"):
+            top.child(key).fault(f"the suite has no key {quote(key)}", f"it belongs under `dataset:`, as `dataset: {{{key}: …}}`.")
+        else:
+            _unknown(top, key)
+
+
+def _unknown(top: Node, key: str) -> None:
+    from evalkit.core.errors import nearest
+
+    close = nearest(key, KEYS)
+    hint = f"did you mean {quote(close)}?" if close else f"it takes {', '.join(KEYS)}."
+    top.child(key).fault(f"the suite has no key {quote(key)}", hint)
+
+
+def _dataset(top: Node, home: Home, records_given: bool) -> DatasetSpec:
+    node = top.get("dataset")
+    if node is not None:
+        return dataset.read_dataset(node, home) or DatasetSpec("")
+    if not records_given:
+        top.fault("the suite lacks `dataset`", "add `dataset: {path: data.jsonl}`.")
+    return DatasetSpec("")
+
+
+def _name(node: Node | None, stem: str) -> str:
+    if node is None:
+        return plain_name(stem)
+    name = node.text("a name")
+    if name is not None and not _NAME.match(name):
+        node.fault(
+            f"name wants letters, digits, dots, _ and - (it becomes part of a folder's name), and found {quote(name)}",
+            f"write `name: {plain_name(name)}`.",
+        )
+    return name or ""
+
+
+def plain_name(text: str) -> str:
+    """Text as a suite's name may be: ``My suite!`` → ``My-suite``."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-.")[:80] or "suite"
+
+
+def _baseline(node: Node | None, home: Home) -> str | None:
+    """A run's name as it is; a path to a results.json is found like every path of a suite."""
+    if node is None:
+        return None
+    told = node.text("a run's id, latest:SUITE, or a path to a results.json")
+    if told is not None and (told.endswith(".json") or "/" in told):
+        path = home.find(node, told)
+        return str(path) if path is not None else None
+    return told
+
+
+def _slices(node: Node | None, data: DatasetSpec) -> tuple[str, ...]:
+    if node is None:
+        return ()
+    columns = node.texts("a list of columns") or []
+    renamed = {own: column for column, own in data.fields.items()}
+    for index, column in enumerate(columns):
+        at = node.child(index) if isinstance(node.value, list) and len(node.value) == len(columns) else node
+        if column in columns[:index]:
+            at.fault(f"slices names {quote(column)} twice", "remove one.")
+        if column in renamed and column not in data.fields:
+            at.fault(f"slices names {quote(column)}, which `fields` renames", f"write {quote(renamed[column])}.")
+    return tuple(columns)
+
+
+def _report(node: Node) -> tuple[str, ...]:
+    if isinstance(node.value, str):
+        return (node.value,) if node.choice(REPORTS) else ()
+    if not isinstance(node.value, list):
+        node.wants(f"a list of {', '.join(REPORTS)}")
+        return ()
+    kinds = [item.choice(REPORTS) for item in node.items()]
+    return tuple(dict.fromkeys(kind for kind in kinds if kind is not None))
+
+
+def _budget(node: Node | None) -> Mapping[str, float]:
+    if node is None or not node.mapping(("max_cost", "max_calls"), "a mapping such as {max_cost: 1.5, max_calls: 2000}"):
+        return {}
+    cost, calls = node.get("max_cost"), node.get("max_calls")
+    told = {
+        "max_cost": cost.number(least=0) if cost is not None else None,
+        "max_calls": calls.whole(least=1) if calls is not None else None,
+    }
+    return {key: value for key, value in told.items() if value is not None}
+
+
+def _prices(node: Node | None) -> Mapping[str, Any]:
+    """Per model, the price of a million tokens: of the prompt, of the completion, of a cached prompt."""
+    example = "a mapping of models to prices a million tokens, for instance {gpt-4o-mini: {prompt: 0.15, completion: 0.6}}"
+    if node is None or not node.mapping(expected=example):
+        return {}
+    prices: dict[str, Any] = {}
+    for entry in node.items():
+        if entry.mapping(PRICES, "a mapping such as {prompt: 0.15, completion: 0.6}"):
+            prices[str(entry.steps[-1])] = {str(price.steps[-1]): price.number(least=0) for price in entry.items() if price.steps[-1] in PRICES}
+    return prices
+
+
+def needed(suite: Suite) -> dict[str, Sequence[str]]:
+    """Every column that a suite reads, and who needs it: metrics by label, gates and slices by their place.
+
+    Columns have their canonical names, or for metadata their own; the data must have each of them.
+    """
+    who: dict[str, list[str]] = {}
+    for spec in suite.metrics:
+        for column in spec.metric.needs_of():
+            who.setdefault(column, []).append(spec.label)
+    for index, gate in enumerate(suite.gates):
+        for column in gate.where:
+            who.setdefault(column, []).append(f"gates[{index}].where")
+    for column in suite.slices:
+        who.setdefault(column, []).append("slices")
+    return {column: tuple(dict.fromkeys(names)) for column, names in who.items()}
