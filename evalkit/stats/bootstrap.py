@@ -50,7 +50,8 @@ def intervals(
         One interval per statistic. Bounds are NaN below two scored records (or clusters), and where a value is NaN in
         more than 5 % of the resamples (fewer are left out); they meet where every resample gives the same value.
 
-    Source: Efron & Tibshirani (1993), ch. 13 and 14; for corpora, Koehn (2004); for clusters, Davison & Hinkley (1997), 3.8.
+    Source: Efron & Tibshirani (1993), ch. 13 and 14; for corpora, Koehn (2004); for clusters, Davison & Hinkley
+    (1997), section 3.8.
     """
     drawn = distributions(statistics, seed=seed, resamples=resamples, clusters=clusters, pool_above=pool_above)
     return [interval(distribution, level=level, method=method) for distribution in drawn]
@@ -111,8 +112,8 @@ def unpaired_difference(
 ) -> Interval:
     """Interval of b - a where records cannot be aligned: each side is resampled on its own.
 
-    ``clusters`` are the labels of ``a`` and of ``b``; the other arguments are those of `intervals`. ``n`` is the smaller
-    side's. The acceleration is that of several samples (Efron & Tibshirani 1993, eq. 15.36).
+    ``clusters`` are the labels of ``a`` and of ``b``; the other arguments are those of `intervals`. ``n`` is the
+    smaller side's. The acceleration is that of several samples (Efron & Tibshirani 1993, eq. 15.36).
     """
     seeds = np.random.SeedSequence(seed).spawn(2)
     one, two = (

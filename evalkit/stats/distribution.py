@@ -9,7 +9,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evalkit.stats.resample import Indices, Units, weight_blocks
+from evalkit.stats.resample import Indices, Units, weight_blocks, weighted_sums
 from evalkit.stats.sums import Floats, centred, column_sums
 
 POOL_ABOVE = 20_000
@@ -83,7 +83,7 @@ def distributions(
         if units.count:
             rng = np.random.Generator(np.random.PCG64(sequence))
             for rows, weights in weight_blocks(rng, units.count, resamples):
-                np.matmul(weights, layout.matrix, out=totals[rows])
+                weighted_sums(weights, layout.matrix, totals[rows])
                 for at, other in members.items():
                     draws[at][rows] = other.resampled(weights)
         for place, (at, one) in enumerate(sums.items()):
@@ -143,7 +143,7 @@ class _Layout:
                 if own[-1] is not None:
                     columns.append(offsets)
             self.places.append((mask, own))
-        self.matrix = np.array(columns, dtype=np.float64).reshape(len(columns), count).T  # Fortran order: faster here
+        self.matrix = np.ascontiguousarray(np.array(columns, dtype=np.float64).reshape(len(columns), count).T)
 
     def totals_of(self, place: int, totals: Floats) -> Floats:
         """The totals (resamples, k) of the statistic at ``place``."""
@@ -165,7 +165,7 @@ class _Members:
         assert statistic.combine_rows is not None
         self.combine_rows = statistic.combine_rows
         rows = np.flatnonzero(statistic.scored)
-        rows = rows[np.argsort(statistic.values[rows, 0], kind="stable")]  # sorted: a quantile need not sort weights again
+        rows = rows[np.argsort(statistic.values[rows, 0], kind="stable")]  # sorted: quantiles need not sort again
         self.n = len(rows)
         self.values = statistic.values[rows]
         self.unit: Indices = rows if units.of_row is None else units.of_row[rows]

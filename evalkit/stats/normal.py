@@ -14,7 +14,10 @@ def normal_cdf(x: float) -> float:
 
 
 def normal_quantile(p: float) -> float:
-    """The x with P(Z ≤ x) = p; ±infinity at 0 and 1, NaN outside. Wichura (1988), AS 241, relative error below 1e-15."""
+    """The x with P(Z ≤ x) = p; ±infinity at 0 and 1, NaN outside.
+
+    Source: Wichura (1988), AS 241, relative error below 1e-15.
+    """
     if 0.0 < p < 1.0:
         return _STANDARD.inv_cdf(p)
     return {0.0: -math.inf, 1.0: math.inf}.get(p, math.nan)
@@ -29,9 +32,9 @@ def student_cdf(x: float, df: float) -> float:
 
 
 def student_quantile(p: float, df: float) -> float:
-    """The x with P(T ≤ x) = p, to about 12 digits.
+    """The x with P(T ≤ x) = p, to about 10 digits.
 
-    Bisection on the tail, from a bracket that doubles until it holds the answer: slow (some 60 evaluations), never lost.
+    Bisection on the tail, from a bracket that doubles until it holds the answer: some 60 evaluations, never lost.
     """
     if not 0.0 < p < 1.0 or not df > 0.0:
         return {0.0: -math.inf, 1.0: math.inf}.get(p, math.nan) if df > 0.0 else math.nan

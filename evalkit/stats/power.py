@@ -20,7 +20,7 @@ def more_needed(observed: float, stderr: float, n: int, *, bound: float = 0.0, l
     distance = abs(observed - bound)
     if n < 1 or not 0.0 < distance < math.inf or not 0.0 <= stderr < math.inf:
         return None
-    ratio = normal_quantile((1.0 + level) / 2.0) * stderr / distance
+    ratio: float = normal_quantile((1.0 + level) / 2.0) * stderr / distance
     if not ratio < 1e6:
         return None
     return max(0, math.ceil(n * (ratio * ratio - 1.0)))
@@ -28,5 +28,5 @@ def more_needed(observed: float, stderr: float, n: int, *, bound: float = 0.0, l
 
 def about(count: int) -> int:
     """``count`` rounded up to two significant digits, for a sentence: 417 → 420."""
-    unit = 10 ** max(0, len(str(count)) - 2)
+    unit: int = 10 ** max(0, len(str(count)) - 2)
     return -(-count // unit) * unit

@@ -13,7 +13,8 @@ def wilson(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Flo
     """Wilson's score interval of ``successes / n``: low and high, of the arguments' common shape.
 
     Never leaves [0, 1]; the low bound is exactly 0 without a success, the high bound exactly 1 without a failure, and
-    the interval has width at either end. ``n`` and ``successes`` may be fractions (effective sample sizes); n = 0 is NaN.
+    the interval has width at either end. ``n`` and ``successes`` may be fractions (effective sample sizes); n = 0 is
+    NaN.
 
     Source: Wilson (1927); recommended for small samples by Brown, Cai & DasGupta (2001).
     """
@@ -36,7 +37,8 @@ def design_effect(successes: ArrayLike, n: ArrayLike) -> float:
     """How many times the variance of a proportion exceeds that of as many independent records.
 
     ``successes`` and ``n`` have shape (clusters,). The cluster variance is that of a ratio, linearised, with the factor
-    clusters / (clusters - 1). NaN for fewer than two clusters with records, and where all records succeed or all fail.
+    clusters / (clusters - 1); that of independent records has n / (n - 1) likewise, so that clusters of one record have
+    effect 1. NaN for fewer than two clusters with records, and where all records succeed or all fail.
 
     Source: Rao & Scott (1992), section 2.
     """
@@ -46,14 +48,14 @@ def design_effect(successes: ArrayLike, n: ArrayLike) -> float:
     if m < 2 or not 0.0 < share < 1.0:
         return float("nan")
     residuals = x - share * sizes
-    return float(m / (m - 1) * (residuals**2).sum() / (total * share * (1.0 - share)))
+    return float(m / (m - 1) * (residuals**2).sum() * (total - 1.0) / (total**2 * share * (1.0 - share)))
 
 
 def wilson_clustered(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[float, float]:
     """Wilson's interval where the records of a cluster go together; ``successes`` and ``n`` have shape (clusters,).
 
-    The interval of a smaller, independent sample: n divided by the design effect (never more than n), and by the square
-    of Student's t on clusters - 1 over that on n - 1 degrees of freedom, because few clusters tell their variance badly.
+    The interval of a smaller, independent sample: n divided by the design effect (never more than n), and by the
+    square of Student's t on clusters - 1 over that on n - 1 degrees of freedom: few clusters tell their variance badly.
     Where all records succeed or all fail the design effect cannot be seen; each cluster then counts as one record (of
     unequal clusters, fewer: (Σn)² / Σn²), as if its records always agreed. With clusters of one record it is `wilson`.
     Bounds are NaN for fewer than two clusters with records.

@@ -78,7 +78,8 @@ def _of_one(values: Floats, counts: Floats, levels: Floats) -> Floats:
     share = place - below
     low, high = (values[[_find(counts, coarse, target) for target in targets]] for targets in (below, below + 1.0))
     span = high - low
-    return np.where(share < 0.5, low + span * share, high - span * (1.0 - share))
+    between: Floats = np.where(share < 0.5, low + span * share, high - span * (1.0 - share))
+    return between
 
 
 def _find(counts: Floats, coarse: Floats, target: float) -> int:

@@ -37,8 +37,8 @@ def centred(column: Floats, terms: int) -> tuple[float, Floats]:
 
     The centre is the middle of the range. Offsets are multiples of a power of two, coarse enough that every sum of
     ``w * offset`` with whole weights of total at most ``terms`` fits a float64: no addition rounds, so that order,
-    threads, fused multiply-add and the shape of a matrix product cannot move a digit. What rounding the offsets costs is
-    below range · 2^-(53 - log2 terms): at 20,000 terms a 10^11th of the range. Whole numbers stay exact.
+    threads, fused multiply-add and the shape of a matrix product cannot move a digit. What rounding the offsets costs
+    is below range · 2^-(53 - log2 terms): at 20,000 terms a 10^11th of the range. Whole numbers stay exact.
     """
     low, high = float(column.min()), float(column.max())
     centre = low / 2.0 + high / 2.0
