@@ -13,7 +13,7 @@ from evalkit.specs.suite import DatasetSpec
 from evalkit.specs.tree import Tree
 
 KEYS = ("path", "fields", "limit", "shuffle")
-# Columns that hold texts and rankings: found as a *value* of `fields`, they betray that the mapping is the wrong way round.
+# Columns of texts and rankings: as a *value* of `fields`, one of them betrays that the mapping is the wrong way round.
 _TEXTS = ("input", "output", "reference", "contexts", "reference_contexts", "retrieved_ids", "relevant_ids", "samples")
 
 
@@ -61,7 +61,9 @@ def _fields(node: Node | None) -> dict[str, str]:
     """Canonical column → the file's own name for it; other keys rename metadata."""
     from evalkit.records.canonical import COLUMNS
 
-    if node is None or not node.mapping(expected="a mapping of columns to the file's own names, for instance {output: summary}"):
+    if node is None or not node.mapping(
+        expected="a mapping of columns to the file's own names, for instance {output: summary}"
+    ):
         return {}
     fields: dict[str, str] = {}
     for entry in node.items():
@@ -72,7 +74,9 @@ def _fields(node: Node | None) -> dict[str, str]:
         if column not in COLUMNS:
             close = get_close_matches(column.casefold(), COLUMNS, n=1, cutoff=0.8)  # a slip, not a name of one's own
             if own in _TEXTS:
-                entry.fault(f"{entry.label} is the wrong way round: evalkit's name comes first", f"write {own}: {column}.")
+                entry.fault(
+                    f"{entry.label} is the wrong way round: evalkit's name comes first", f"write {own}: {column}."
+                )
                 continue
             if close:
                 entry.fault(f"{node.label} has no column {quote(column)}", f"did you mean {quote(close[0])}?")

@@ -6,13 +6,25 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from evalkit.core.builtins import RESERVED
+from evalkit.core.contracts import CorpusMetric
 from evalkit.core.errors import nearest
 from evalkit.core.registry import entries
 from evalkit.specs.metrics import Metrics
 from evalkit.specs.node import Node, found, quote, spelled, suggest
 from evalkit.specs.suite import GateRule, GateSpec, MetricSpec
 
-KEYS = ("metric", "min", "max", "no_worse_than", "margin", "confidence", "where", "threshold", "every", "on_inconclusive")
+KEYS = (
+    "metric",
+    "min",
+    "max",
+    "no_worse_than",
+    "margin",
+    "confidence",
+    "where",
+    "threshold",
+    "every",
+    "on_inconclusive",
+)
 RULES = ("min", "max", "no_worse_than", "every")
 INCONCLUSIVE: tuple[Literal["fail", "pass"], ...] = ("fail", "pass")
 _EXAMPLE = "for instance {metric: rouge.rougeL, min: 0.25}"
@@ -36,26 +48,37 @@ def _read_gate(node: Node, metrics: Metrics, baseline: str | None) -> list[GateS
     told = node.value
     every = node.get("every")
     each = bool(every.flag()) if every is not None else False
-    rules: list[GateRule] = [rule for rule in get_args(GateRule) if told.get(rule) is not None and (rule != "every" or each)]
+    rules: list[GateRule] = [
+        rule for rule in get_args(GateRule) if told.get(rule) is not None and (rule != "every" or each)
+    ]
     if not rules:
-        hint = 'add `every: true`, or the share that must pass, `min: 0.9`.' if "threshold" in told else "add one of min, max, no_worse_than, every."
+        hint = (
+            "add `every: true`, or the share that must pass, `min: 0.9`."
+            if "threshold" in told
+            else "add one of min, max, no_worse_than, every."
+        )
         unknown = [key for key in told if key not in KEYS and nearest(key, RULES)]
         if not unknown and not any(rule in told and told[rule] is not None and rule != "every" for rule in RULES):
             node.fault(f"{node.label} has no rule", hint)
     elif len(rules) > 1 and rules != ["min", "max"]:
         node.fault(f"{node.label} has several rules: {' and '.join(rules)}", "write one gate for each.")
-    bounds = {rule: node.child(rule).number() for rule in rules if rule in ("min", "max")}
+    bounds: dict[str, float | None] = {rule: node.child(rule).number() for rule in rules if rule in ("min", "max")}
     low, high = bounds.get("min"), bounds.get("max")
     if low is not None and high is not None and low > high:
         node.fault(f"{node.label}: min {spelled(low)} is more than max {spelled(high)}", "exchange them?")
     threshold = _threshold(node, rules)
+    shared = spec is not None and name is not None and _is_share(name, spec)
+    if threshold is not None:
+        what: str | None = "the share of records that pass"
+    else:
+        what = "the share of errors" if name == "errors" else name if shared else None
     for rule, bound in bounds.items():
-        if bound is not None:
-            _possible(node.child(rule), rule, bound, name, spec, share=threshold is not None)
-    if threshold is not None and spec is not None and _is_share(spec) and not 0 <= threshold <= 1:
-        node.child("threshold").fault(
-            f"{node.label}: a record's {spec.label} lies between 0 and 1, so threshold {spelled(threshold)} says nothing", _percent(threshold)
-        )
+        if bound is not None and what is not None:
+            _possible(node.child(rule), node.label, rule, bound, what)
+    if threshold is not None and shared:
+        _possible(node.child("threshold"), node.label, "threshold", threshold, f"a record's {name}")
+    if spec is not None and name is not None:
+        _fits(node, name, spec, rules, threshold)
     against = _baseline(node, baseline) if "no_worse_than" in rules else None
     margin = _margin(node, rules)
     confidence = node.get("confidence")
@@ -64,20 +87,32 @@ def _read_gate(node: Node, metrics: Metrics, baseline: str | None) -> list[GateS
     undecided = node.get("on_inconclusive")
     choice = undecided.choice(INCONCLUSIVE) if undecided is not None else "fail"
     if name == "errors" and rules and not set(rules) <= {"min", "max"}:
-        node.fault(f"{node.label}: errors is a plain share of records, and takes only min or max", "write {metric: errors, max: 0.01}.")
+        node.fault(
+            f"{node.label}: errors is a plain share of records, and takes only min or max",
+            "write {metric: errors, max: 0.01}.",
+        )
     if name is None or len(node.tree.problems) > before:
         return []
     return [
         GateSpec(
-            metric=name, rule=rule, bound=bounds.get(rule), baseline=against, margin=margin or 0.0, confidence=level, where=where,
-            threshold=threshold, every=rule == "every", on_inconclusive="pass" if choice == "pass" else "fail", line=node.line,
+            metric=name,
+            rule=rule,
+            bound=bounds.get(rule),
+            baseline=against,
+            margin=margin or 0.0,
+            confidence=level,
+            where=where,
+            threshold=threshold,
+            every=rule == "every",
+            on_inconclusive="pass" if choice == "pass" else "fail",
+            line=node.line,
         )
         for rule in rules
-    ]  # fmt: skip
+    ]
 
 
 def _metric(node: Node, metrics: Metrics) -> tuple[str | None, MetricSpec | None]:
-    """The full name of the value that a gate is about, and the metric that gives it."""
+    """The full name of the value that a gate is about, and the metric that gives it; neither after a problem."""
     at = node.get("metric")
     if at is None:
         node.fault(f"{node.label} lacks `metric`", f"{_EXAMPLE}.")
@@ -97,11 +132,15 @@ def _metric(node: Node, metrics: Metrics) -> tuple[str | None, MetricSpec | None
             parts = [full for full in spec.full_names if full != spec.label]
             part = name[len(spec.label) + 1 :]
             if not parts:
-                at.fault(f"{node.label}: {spec.label} has no parts, and {quote(part)} is none", f"write {quote(spec.label)}.")
+                at.fault(
+                    f"{node.label}: {spec.label} has no parts, and {quote(part)} is none", f"write {quote(spec.label)}."
+                )
             else:
                 at.fault(f"{node.label}: {spec.label} has no part {quote(part)}", suggest(name, parts))
             return None, None
-    names = [full for spec in metrics.specs for full in dict.fromkeys((spec.label, *spec.full_names))] + sorted(metrics.broken)
+    names = [full for spec in metrics.specs for full in dict.fromkeys((spec.label, *spec.full_names))] + sorted(
+        metrics.broken
+    )
     use = name.partition(".")[0]
     if use in [entry.name for entry in entries("metric")] or use in RESERVED["metric"]:
         at.fault(f"{node.label}: the suite does not score {quote(use)}", "add it under `metrics:`.")
@@ -118,7 +157,10 @@ def _threshold(node: Node, rules: Sequence[str]) -> float | None:
     at = node.get("threshold")
     if at is None:
         if "every" in rules:
-            node.fault(f"{node.label} asks that every record passes, and has no `threshold`", "add the value from which a record passes, `threshold: 1`.")
+            node.fault(
+                f"{node.label} asks that every record passes, and has no `threshold`",
+                "add the value from which a record passes, `threshold: 1`.",
+            )
         return None
     if "no_worse_than" in rules:
         at.fault(f"{node.label}: threshold goes with min, max or every, not with no_worse_than", "remove it.")
@@ -162,23 +204,28 @@ def _where(node: Node) -> dict[str, Any]:
     return dict(at.value)
 
 
-def _is_share(spec: MetricSpec) -> bool:
-    """Whether each record gives 0 or 1, so that values lie between."""
-    return spec.metric.interval == "wilson" and len(spec.metric.parts) == 1
+def _part(name: str, spec: MetricSpec) -> str:
+    return spec.metric.parts[spec.full_names.index(name)]
 
 
-def _possible(node: Node, rule: str, bound: float, name: str | None, spec: MetricSpec | None, *, share: bool) -> None:
-    """Bounds that no value can meet, or none can miss, where the range is known."""
-    if share:
-        what = "the share of records that pass"
-    elif name == "errors":
-        what = "the share of errors"
-    elif spec is not None and _is_share(spec):
-        what = spec.label
-    else:
-        return
+def _is_share(name: str, spec: MetricSpec) -> bool:
+    """Whether each record gives 0 or 1, so that the value lies between."""
+    return spec.metric.interval_of(_part(name, spec)) == "wilson"
+
+
+def _possible(node: Node, name: str, rule: str, bound: float, what: str) -> None:
+    """Note a bound that no share can meet, or none can miss."""
     if not 0 <= bound <= 1:
-        node.fault(f"{node.label}: {what} lies between 0 and 1, so {rule} {spelled(bound)} makes no sense", _percent(bound))
+        lies = f"{what} lies between 0 and 1, so {rule} {spelled(bound)} makes no sense"
+        node.fault(f"{name}: {lies}", _percent(bound))
+
+
+def _fits(node: Node, name: str, spec: MetricSpec, rules: Sequence[str], threshold: float | None) -> None:
+    """Note a rule that this metric cannot be held to."""
+    if "no_worse_than" in rules and spec.metric.direction(_part(name, spec)) is None:
+        node.fault(f"{node.label}: neither more nor less of {name} is better, so it cannot be worse", "use min or max.")
+    if isinstance(spec.metric, CorpusMetric) and ("every" in rules or threshold is not None):
+        node.fault(f"{node.label}: {name} has no value for single records", "use min or max, without threshold.")
 
 
 def _percent(value: float) -> str | None:

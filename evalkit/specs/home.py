@@ -46,7 +46,7 @@ class Home:
         except PathEscape:
             node.fault(
                 f"{node.label} leads out of the project: {quote(name)}",
-                f"keep the {kind} under {self.shown(self.root) if self.root != self.cwd else 'the project folder'}, or write an absolute path.",
+                f"keep the {kind} in the project, or write an absolute path.",
             )
             return None
         except (OSError, ValueError, RuntimeError):  # too long, a null character, a loop of links
@@ -57,7 +57,7 @@ class Home:
         elif path.is_dir():
             node.fault(f"{node.label} wants a {kind}, and {quote(name)} is a folder", _inside(path, name))
         else:
-            return path
+            return path.resolve() if ".." in path.parts else path
         return None
 
     def exists(self, name: str) -> bool:
@@ -69,7 +69,11 @@ class Home:
 
     def glob(self, node: Node, pattern: str) -> tuple[Path, ...]:
         """The files that a pattern matches, sorted, in the first place where it matches any."""
-        bases = [Path(pattern).anchor or None] if Path(pattern).is_absolute() else [self.beside, self.root, *content_folders(), content_root()]
+        bases = (
+            [Path(pattern).anchor or None]
+            if Path(pattern).is_absolute()
+            else [self.beside, self.root, *content_folders(), content_root()]
+        )
         homes = [Path(base).resolve() for base in bases if base is not None]
         for base in bases:
             try:
@@ -97,11 +101,17 @@ class Home:
             return None
         try:
             if path.stat().st_size > MAX_DOCUMENT:
-                node.fault(f"{node.label} names a file of {path.stat().st_size / 1e6:,.0f} MB: {quote(name)}", "at most 10 MB can be read.")
+                node.fault(
+                    f"{node.label} names a file of {path.stat().st_size / 1e6:,.0f} MB: {quote(name)}",
+                    "at most 10 MB can be read.",
+                )
                 return None
             document = Document.read(path)
         except UnicodeDecodeError as error:
-            node.fault(f"{node.label} names a file that is not UTF-8 (byte {error.start + 1:,}): {quote(name)}", "save it as UTF-8.")
+            node.fault(
+                f"{node.label} names a file that is not UTF-8 (byte {error.start + 1:,}): {quote(name)}",
+                "save it as UTF-8.",
+            )
             return None
         except OSError as error:
             node.fault(f"{node.label} names a file that cannot be read ({reason(error)}): {quote(name)}")
@@ -126,7 +136,11 @@ def _holds(cwd: Path, folder: Path) -> bool:
 def shown(path: Path, *bases: Path) -> str:
     """The shortest of a path relative to each base, or the path itself where it lies under none."""
     real = path if path.is_absolute() else path.resolve()
-    ways = [real.relative_to(base).as_posix() for base in {*bases, *(base.resolve() for base in bases)} if real.is_relative_to(base)]
+    ways = [
+        real.relative_to(base).as_posix()
+        for base in {*bases, *(base.resolve() for base in bases)}
+        if real.is_relative_to(base)
+    ]
     return min(ways, key=len) if ways else str(path)
 
 

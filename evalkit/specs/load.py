@@ -22,7 +22,11 @@ _NONE: Mapping[str, Any] = {}
 
 
 def load_suite(
-    name_or_path: str | Path, *, overrides: Mapping[str, Any] = _NONE, baseline: str | None = None, cwd: Path | None = None
+    name_or_path: str | Path,
+    *,
+    overrides: Mapping[str, Any] = _NONE,
+    baseline: str | None = None,
+    cwd: Path | None = None,
 ) -> Suite:
     """The suite of a file, or of a shipped name such as ``quickstart``.
 
@@ -31,8 +35,8 @@ def load_suite(
         baseline: from ``--baseline``; goes before the suite's own.
         cwd: the working folder, where another than the process's is meant.
 
-    ``sha256`` of the suite covers the file's text, the overrides, and the content of every document it refers to (rubrics,
-    schemas), not their paths: the same suite has the same hash wherever it lies. Data has a hash of its own.
+    ``sha256`` of the suite covers the file's text, the overrides, and the content (not the path) of every document it
+    refers to, such as a schema: the same suite has the same hash wherever it lies. Data has a hash of its own.
 
     Raises:
         SpecError: every problem of the suite at once, each with its place.
@@ -56,7 +60,7 @@ def suite_of(
     told: Mapping[str, Any], *, name: str = "python", overrides: Mapping[str, Any] = _NONE, baseline: str | None = None,
     cwd: Path | None = None, records_given: bool = True,
 ) -> Suite:  # fmt: skip
-    """A suite from a mapping made in Python, whose ``metrics`` may hold built metrics; paths are looked up from ``cwd``.
+    """A suite from a mapping made in Python; ``metrics`` may be built, and paths are looked up from ``cwd``.
 
     Raises:
         SpecError: every problem at once; without a file, a place is the name of a key.
@@ -64,9 +68,13 @@ def suite_of(
     import copy
 
     home = Home.of(None, Path(cwd or Path.cwd()))
-    tree = Tree({**told, "metrics": list(told["metrics"])} if isinstance(told.get("metrics"), (list, tuple)) else dict(told), "")
+    tree = Tree(
+        {**told, "metrics": list(told["metrics"])} if isinstance(told.get("metrics"), (list, tuple)) else dict(told), ""
+    )
     tree.value = {key: value if key == "metrics" else copy.deepcopy(value) for key, value in tree.value.items()}
-    suite = _checked(tree, home, stem=name, path=None, overrides=overrides, baseline=baseline, records_given=records_given)
+    suite = _checked(
+        tree, home, stem=name, path=None, overrides=overrides, baseline=baseline, records_given=records_given
+    )
     described = repr(sorted((key, repr(value)) for key, value in told.items()))
     return replace(suite, sha256=_sha256(described.encode(), overrides, home))
 
@@ -94,12 +102,14 @@ def find_suite(name_or_path: str | Path, cwd: Path) -> Path:
     except (OSError, ValueError, RuntimeError):
         raise SpecError(Problem(quote(name), "this is no path that can be opened")) from None
     if folder:
-        raise SpecError(Problem(name, "this is a folder, and a suite is a YAML file", _suites_in(cwd / name, cwd, root)))
+        raise SpecError(
+            Problem(name, "this is a folder, and a suite is a YAML file", _suites_in(cwd / name, cwd, root))
+        )
     raise SpecError(Problem(name, "there is no such suite", _nearest_suite(name, cwd, root)))
 
 
 def known_suites(cwd: Path | None = None) -> list[Path]:
-    """The suites in ``suites/`` of the project, of plugins and of the built-in content; the first of a name hides the others."""
+    """The suites of the project, of plugins and of the built-in content; the first of a name hides the others."""
     cwd = Path(cwd or Path.cwd())
     by_name: dict[str, Path] = {}
     for base in (project_root(cwd, cwd), *content_folders(), content_root()):
@@ -139,7 +149,11 @@ def _checked(
     from evalkit.specs.validate import check_suite, spread
 
     if path is not None and path.suffix in _DATA and not (isinstance(tree.value, Mapping) and "metrics" in tree.value):
-        raise SpecError(Problem(tree.source, "this is a data file, not a suite", f"`evalkit init {tree.source}` writes a suite for it."))
+        raise SpecError(
+            Problem(
+                tree.source, "this is a data file, not a suite", f"`evalkit init {tree.source}` writes a suite for it."
+            )
+        )
     spread(tree)
     apply(tree, overrides)
     spread(tree)  # what an override set may be a short form again

@@ -88,7 +88,8 @@ def _environment_name(node: Node) -> None:
     if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
         looks_secret = "never the key itself; " if len(name) > 20 else ""
         node.fault(
-            f"{node.label} wants the name of an environment variable", f"{looks_secret}write a name such as OPENAI_API_KEY."
+            f"{node.label} wants the name of an environment variable",
+            f"{looks_secret}write a name such as OPENAI_API_KEY.",
         )
 
 
@@ -110,7 +111,10 @@ def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
         if label is not None and label in first:
             other = first[label]
             at = f"line {other.line} has it already" if other.line else f"{other.label} has it already"
-            entry.fault(f'{entry.label}: two metrics are called "{label}" ({at})', f"tell them apart with `as:`, for instance `as: {label}_2`.")
+            entry.fault(
+                f'{entry.label}: two metrics are called "{label}" ({at})',
+                f"tell them apart with `as:`, for instance `as: {label}_2`.",
+            )
         elif label is not None:
             first[label] = entry
             if spec is None:
@@ -144,10 +148,10 @@ def _read_metric(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
         preset[key] = _local(value, home) if key == "module" else value
     options = {key: value for key, value in told.items() if key not in OWN_KEYS}
     metric = build(node, cls, options, called=name, read=home.document, preset=preset)
-    backend = _backend(node, name, cls, backends)
-    if metric is None or backend is False:
+    fine, backend = _backend(node, name, cls, backends)
+    if metric is None or not fine:
         return label, None
-    return label, MetricSpec(label or name, metric, backend or None, node.line)
+    return label, MetricSpec(label or name, metric, backend, node.line)
 
 
 def _without_use(node: Node) -> None:
@@ -156,13 +160,21 @@ def _without_use(node: Node) -> None:
     known = [entry.name for entry in entries("metric")]
     name = next((key for key in keys if key in known), None)
     if name is not None and isinstance(node.value[name], str | int | float | bool | list):
-        node.child(name).fault(f"{node.label}: the options of {name} are a mapping", f"write `{name}: {{option: value}}`.")
+        node.child(name).fault(
+            f"{node.label}: the options of {name} are a mapping", f"write `{name}: {{option: value}}`."
+        )
     elif name is not None and node.value[name] is None:
-        node.fault(f"{node.label} has the options of {name} beside its name", f"indent them further, or write `use: {name}`.")
+        node.fault(
+            f"{node.label} has the options of {name} beside its name", f"indent them further, or write `use: {name}`."
+        )
     elif len(keys) == 1 and keys[0] not in OWN_KEYS:
-        node.child(keys[0]).fault(f"{node.label} names no metric {quote(keys[0])}", suggest(keys[0], known, "evalkit list metrics"))
+        node.child(keys[0]).fault(
+            f"{node.label} names no metric {quote(keys[0])}", suggest(keys[0], known, "evalkit list metrics")
+        )
     else:
-        node.fault(f"{node.label} does not say which metric", "add `use: NAME`; `evalkit list metrics` shows the names.")
+        node.fault(
+            f"{node.label} does not say which metric", "add `use: NAME`; `evalkit list metrics` shows the names."
+        )
 
 
 def _label(node: Node, name: str) -> str | None:
@@ -177,7 +189,10 @@ def _label(node: Node, name: str) -> str | None:
         chosen.fault(f'{chosen.label}: the name "{label}" is taken by evalkit itself', "choose another.")
     elif not _LABEL.match(label):
         plain = re.sub(r"[^\w:/@+-]+", "_", label).strip("_") or "name"
-        chosen.fault(f"{chosen.label} wants a name of letters, digits, _ and -, and found {quote(label)}", f"write `as: {plain}`.")
+        chosen.fault(
+            f"{chosen.label} wants a name of letters, digits, _ and -, and found {quote(label)}",
+            f"write `as: {plain}`.",
+        )
     else:
         return label
     return None
@@ -190,7 +205,10 @@ def _class(node: Node, kind: str, name: str, at: Node | None = None) -> type | N
         return find(kind, name)
     except UnknownName:
         if name in RESERVED.get(kind, ()):
-            node.fault(f"{owner.label}: the {kind} {quote(name)} is not in this version yet", f"see `evalkit list {kind}s` for those that are.")
+            node.fault(
+                f"{owner.label}: the {kind} {quote(name)} is not in this version yet",
+                f"see `evalkit list {kind}s` for those that are.",
+            )
             return None
         known = [entry.name for entry in entries(kind)]
         hint = suggest(name, known, f"evalkit list {kind}s")
@@ -214,31 +232,29 @@ def _shown(entry: Entry) -> str:
     return f"{entry.name}NAME" if entry.name.endswith(":") else entry.name
 
 
-def _backend(node: Node, name: str, cls: type, backends: Mapping[str, BackendSpec]) -> str | None | bool:
-    """The backend's name; None for a metric that needs none; False after noting a problem."""
+def _backend(node: Node, name: str, cls: type, backends: Mapping[str, BackendSpec]) -> tuple[bool, str | None]:
+    """Whether the choice of a backend is right, and its name; a metric that asks no model has none."""
     chosen = node.get("backend")
-    asks = issubclass(cls, ModelMetric)
-    if not asks:
-        if chosen is None:
-            return None
-        chosen.fault(f"{chosen.label}: {name} asks no model", "remove `backend`.")
-        return False
+    if not issubclass(cls, ModelMetric):
+        if chosen is not None:
+            chosen.fault(f"{chosen.label}: {name} asks no model", "remove `backend`.")
+        return chosen is None, None
     if chosen is not None:
         told = chosen.text("the name of a backend")
-        if told is None:
-            return False
-        if told in backends:
-            return told
+        if told is None or told in backends:
+            return told is not None, told
         hint = suggest(told, backends) if backends else f"add `backends: {{{told}: {{kind: …}}}}`."
         chosen.fault(f"{node.label} names no backend {quote(told)} of this suite", hint)
-        return False
-    if len(backends) == 1:
-        return next(iter(backends))
-    if backends:
-        node.fault(f"{node.label}: {name} asks a model, and the suite declares several", f"add `backend:`, one of {', '.join(backends)}.")
+    elif len(backends) == 1:
+        return True, next(iter(backends))
+    elif backends:
+        hint = f"add `backend:`, one of {', '.join(backends)}."
+        node.fault(f"{node.label}: {name} asks a model, and the suite declares several", hint)
     else:
-        node.fault(f"{node.label}: {name} asks a model, and the suite declares none", "add `backends: {judge: {kind: …}}`.")
-    return False
+        node.fault(
+            f"{node.label}: {name} asks a model, and the suite declares none", "add `backends: {judge: {kind: …}}`."
+        )
+    return False, None
 
 
 def _local(module: Any, home: Home) -> Any:

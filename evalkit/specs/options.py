@@ -64,7 +64,13 @@ def holds_document(annotation: Any) -> bool:
 
 
 def build(
-    node: Node, cls: type, options: Mapping[str, Any], *, called: str, read: Read, preset: Mapping[str, Any] | None = None
+    node: Node,
+    cls: type,
+    options: Mapping[str, Any],
+    *,
+    called: str,
+    read: Read,
+    preset: Mapping[str, Any] | None = None,
 ) -> Any | None:
     """An object of ``cls`` with these options, or None after noting every problem with them.
 
@@ -88,7 +94,13 @@ def build(
 
 
 def check(
-    node: Node, cls: type, options: Mapping[str, Any], *, called: str, read: Read, preset: Mapping[str, Any] | None = None
+    node: Node,
+    cls: type,
+    options: Mapping[str, Any],
+    *,
+    called: str,
+    read: Read,
+    preset: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
     """The options as the class's fields want them, or None after noting every problem."""
     fields = option_fields(cls)
@@ -139,17 +151,17 @@ def validated(at: Node, annotation: Any, value: Any) -> tuple[bool, Any]:
         # JSON in strict mode: "5" is no number and true is no 1, yet a list may become a tuple and 1 a float.
         return True, adapter.validate_json(json.dumps(value), strict=True)
     except ValidationError as error:
-        _blame(at, annotation, value, error.errors(include_url=False, include_context=True))
+        _blame(at, value, error.errors(include_url=False, include_context=True))
         return False, None
     except (TypeError, PydanticSerializationError):  # given in Python, and not JSON
         try:
             return True, adapter.validate_python(value)
         except ValidationError as error:
-            _blame(at, annotation, value, error.errors(include_url=False, include_context=True))
+            _blame(at, value, error.errors(include_url=False, include_context=True))
             return False, None
 
 
-def _blame(at: Node, annotation: Any, value: Any, errors: Sequence[Any]) -> None:
+def _blame(at: Node, value: Any, errors: Sequence[Any]) -> None:
     """One problem for one option, however many branches of its type said no."""
     whole = [error for error in errors if error["input"] is value or error["input"] == value]
     if whole and len(whole) == len(errors):

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Any
+from typing import Any, ClassVar
 
 import yaml
 
@@ -37,7 +37,7 @@ _WORDS: dict[str, Any] = {
 class Tree:
     """A parsed file: ``value`` in plain Python, and where each part of it was written.
 
-    ``places`` maps the steps to a value (``("metrics", 2, "stemmer")``) to its line, or to words such as ``--set seed=1``.
+    ``places`` maps the steps to a value, ``("metrics", 2, "stemmer")``, to its line, or to words as ``--set seed=1``.
     """
 
     value: Any
@@ -106,7 +106,9 @@ def decode(data: bytes, source: str, size: int | None = None) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"0x{data[error.start]:02x}"
-        raise SpecError(Problem(f"{source}:{line}", f"the byte {byte} is not UTF-8", "save the file as UTF-8.")) from None
+        raise SpecError(
+            Problem(f"{source}:{line}", f"the byte {byte} is not UTF-8", "save the file as UTF-8.")
+        ) from None
     found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
@@ -154,7 +156,7 @@ def _loader() -> Any:
     class Loader(base):  # type: ignore[misc]
         """The fast loader, told to leave the meaning of plain scalars to us."""
 
-        yaml_implicit_resolvers: dict[Any, Any] = {None: [(_PLAIN, re.compile(r".*\Z", re.DOTALL))]}
+        yaml_implicit_resolvers: ClassVar[dict[Any, Any]] = {None: [(_PLAIN, re.compile(r".*\Z", re.DOTALL))]}
 
     return Loader
 
@@ -177,6 +179,7 @@ class _Builder:
             self.tree.fault(steps, f"the tag {_tag(node)} is not allowed here", "remove it.")
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*steps, index), depth + 1) for index, item in enumerate(node.value)]
+        assert isinstance(node, yaml.MappingNode)
         return self._mapping(node, steps, depth)
 
     def _mapping(self, node: yaml.MappingNode, steps: Steps, depth: int) -> dict[str, Any]:
@@ -187,7 +190,11 @@ class _Builder:
             name = key.value
             if name in lines:
                 self.tree.problems.append(
-                    Problem(f"{self.tree.source}:{line}", f'the key "{name}" stands twice', f"line {lines[name]} has it already.")
+                    Problem(
+                        f"{self.tree.source}:{line}",
+                        f'the key "{name}" stands twice',
+                        f"line {lines[name]} has it already.",
+                    )
                 )
                 continue
             lines[name] = line
@@ -209,7 +216,9 @@ class _Builder:
             if not isinstance(key, yaml.ScalarNode):
                 if not merged:
                     where = f"{self.tree.source}:{key.start_mark.line + 1}"
-                    self.tree.problems.append(Problem(where, "a key is a list or a mapping", "a key is text; quote it."))
+                    self.tree.problems.append(
+                        Problem(where, "a key is a list or a mapping", "a key is text; quote it.")
+                    )
             elif key.value == "<<" and key.tag == _PLAIN:
                 if merged:
                     sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
@@ -282,13 +291,17 @@ def _explain(error: yaml.YAMLError, text: str, source: str) -> Problem:
     if "expected a single document" in context or "another document" in said:
         return Problem(where, "a second document (---) begins here", "a suite is one document; remove the line ---.")
     if "undefined alias" in said:
-        return Problem(where, said.replace("found ", "this is an "), "an anchor (&name) must stand before its alias (*name).")
+        return Problem(
+            where, said.replace("found ", "this is an "), "an anchor (&name) must stand before its alias (*name)."
+        )
     if "mapping values are not allowed" in said:
         return Problem(where, "a colon stands where none is expected", "check the indentation, or quote the value.")
     if opened is not None and ("flow" in context or "quoted" in context):
         start = opened.line + 1
         kind = "quotation mark" if "quoted" in context else "bracket"
-        return Problem(f"{source}:{start}", f"a {kind} opened here is not closed, or lacks a comma or quotation mark", "close it.")
+        return Problem(
+            f"{source}:{start}", f"a {kind} opened here is not closed, or lacks a comma or quotation mark", "close it."
+        )
     if "could not find expected ':'" in said or "expected key" in said or "block end" in said:
         return Problem(where, "this line does not fit the ones before it", "check its indentation and its colon.")
     return Problem(where, f"this is not YAML: {said}", None)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
+from evalkit.core.errors import nearest
 from evalkit.specs import dataset, metrics
 from evalkit.specs.gates import read_gates
 from evalkit.specs.home import Home
 from evalkit.specs.node import Node, quote
-from evalkit.specs.suite import BackendSpec, DatasetSpec, ReportKind, Suite
+from evalkit.specs.suite import DatasetSpec, ReportKind, Suite
 from evalkit.specs.tree import Tree
 
 KEYS = (
@@ -23,10 +24,14 @@ PRICES = ("prompt", "completion", "cached")
 _NAME = re.compile(r"\w[\w.-]{0,79}\Z")
 # Words that other tools use for the same thing.
 _OTHERS = {
-    "data": "dataset", "tests": "dataset", "metric": "metrics", "scorers": "metrics", "asserts": "gates", "assert": "gates",
-    "gate": "gates", "thresholds": "gates", "slice": "slices", "reports": "report", "models": "backends", "providers": "backends",
-    "backend": "backends", "prompts": "generate", "description": "name", "limit": "dataset", "fields": "dataset",
-}  # fmt: skip
+    **dict.fromkeys(("data", "datasets", "tests", "records"), "dataset"),
+    **dict.fromkeys(("metric", "scorers", "evaluators"), "metrics"),
+    **dict.fromkeys(("gate", "assert", "asserts", "thresholds"), "gates"),
+    **dict.fromkeys(("models", "providers", "backend"), "backends"),
+    **dict.fromkeys(("slice", "groups"), "slices"),
+    "reports": "report",
+    "prompts": "generate",
+}
 
 
 def spread(tree: Tree) -> None:
@@ -35,7 +40,9 @@ def spread(tree: Tree) -> None:
     dataset.spread(tree)
 
 
-def check_suite(tree: Tree, home: Home, *, stem: str, path: Path | None, baseline: str | None, records_given: bool = False) -> Suite | None:
+def check_suite(
+    tree: Tree, home: Home, *, stem: str, path: Path | None, baseline: str | None, records_given: bool = False
+) -> Suite | None:
     """The suite, without its sha256; None when the tree has noted a problem.
 
     Args:
@@ -80,9 +87,17 @@ def check_suite(tree: Tree, home: Home, *, stem: str, path: Path | None, baselin
     if tree.problems:
         return None
     return Suite(
-        path=path, root=home.root, sha256="", dataset=data, metrics=tuple(scored.specs), backends=backends, slices=slices,
-        gates=tuple(gates), baseline=compared_with, **told,
-    )  # fmt: skip
+        path=path,
+        root=home.root,
+        sha256="",
+        dataset=data,
+        metrics=tuple(scored.specs),
+        backends=backends,
+        slices=slices,
+        gates=tuple(gates),
+        baseline=compared_with,
+        **told,
+    )
 
 
 def _top_keys(top: Node) -> None:
@@ -93,14 +108,14 @@ def _top_keys(top: Node) -> None:
         if other is not None and other not in top.value:
             top.child(key).fault(f"the suite has no key {quote(key)}", f"did you mean {quote(other)}?")
         elif key in ("limit", "fields", "shuffle", "path"):
-            top.child(key).fault(f"the suite has no key {quote(key)}", f"it belongs under `dataset:`, as `dataset: {{{key}: …}}`.")
+            top.child(key).fault(
+                f"the suite has no key {quote(key)}", f"it belongs under `dataset:`, as `dataset: {{{key}: …}}`."
+            )
         else:
             _unknown(top, key)
 
 
 def _unknown(top: Node, key: str) -> None:
-    from evalkit.core.errors import nearest
-
     close = nearest(key, KEYS)
     hint = f"did you mean {quote(close)}?" if close else f"it takes {', '.join(KEYS)}."
     top.child(key).fault(f"the suite has no key {quote(key)}", hint)
@@ -168,7 +183,8 @@ def _report(node: Node) -> tuple[str, ...]:
 
 
 def _budget(node: Node | None) -> Mapping[str, float]:
-    if node is None or not node.mapping(("max_cost", "max_calls"), "a mapping such as {max_cost: 1.5, max_calls: 2000}"):
+    example = "a mapping such as {max_cost: 1.5, max_calls: 2000}"
+    if node is None or not node.mapping(("max_cost", "max_calls"), example):
         return {}
     cost, calls = node.get("max_cost"), node.get("max_calls")
     told = {
@@ -180,28 +196,12 @@ def _budget(node: Node | None) -> Mapping[str, float]:
 
 def _prices(node: Node | None) -> Mapping[str, Any]:
     """Per model, the price of a million tokens: of the prompt, of the completion, of a cached prompt."""
-    example = "a mapping of models to prices a million tokens, for instance {gpt-4o-mini: {prompt: 0.15, completion: 0.6}}"
+    example = "a mapping of models to prices, for instance {MODEL: {prompt: 0.15, completion: 0.6}}"
     if node is None or not node.mapping(expected=example):
         return {}
     prices: dict[str, Any] = {}
     for entry in node.items():
         if entry.mapping(PRICES, "a mapping such as {prompt: 0.15, completion: 0.6}"):
-            prices[str(entry.steps[-1])] = {str(price.steps[-1]): price.number(least=0) for price in entry.items() if price.steps[-1] in PRICES}
+            known = [price for price in entry.items() if price.steps[-1] in PRICES]
+            prices[str(entry.steps[-1])] = {str(price.steps[-1]): price.number(least=0) for price in known}
     return prices
-
-
-def needed(suite: Suite) -> dict[str, Sequence[str]]:
-    """Every column that a suite reads, and who needs it: metrics by label, gates and slices by their place.
-
-    Columns have their canonical names, or for metadata their own; the data must have each of them.
-    """
-    who: dict[str, list[str]] = {}
-    for spec in suite.metrics:
-        for column in spec.metric.needs_of():
-            who.setdefault(column, []).append(spec.label)
-    for index, gate in enumerate(suite.gates):
-        for column in gate.where:
-            who.setdefault(column, []).append(f"gates[{index}].where")
-    for column in suite.slices:
-        who.setdefault(column, []).append("slices")
-    return {column: tuple(dict.fromkeys(names)) for column, names in who.items()}
