@@ -8,6 +8,7 @@ new words in one pass of the regular expressions, and lines become integers by l
 from __future__ import annotations
 
 import re
+import string
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -20,13 +21,15 @@ from numpy.typing import NDArray
 
 from evalkit.text.ngrams import Ints, Sequences, offsets_of
 
-WordTokenizer = Literal["none", "13a", "zh", "intl"]
+WordTokenizer = Literal["none", "13a", "zh", "intl", "chrf"]
 
-_LINES = 2_048  # lines whose words are held as strings at once
+_LINES = 512  # lines whose words are held as strings at once: few enough to stay in the cache
 _ASCII_SIGNS = re.compile(r"([!-&(-+:-@\[-`{-~/])")
 _STOP_AFTER_NO_DIGIT = re.compile(r"([^0-9])([.,])")
 _STOP_BEFORE_NO_DIGIT = re.compile(r"([.,])([^0-9])")
 _DASH_AFTER_DIGIT = re.compile(r"([0-9])(-)")
+_MARKS = frozenset(string.punctuation)
+_ONE_MARK = re.compile(r"\S+[!-/:-@\[-`{-~](?!\S)|(?<!\S)[!-/:-@\[-`{-~]\S+")
 _MARK_AFTER_NO_NUMBER = regex.compile(r"(\P{N})(\p{P})")
 _MARK_BEFORE_NO_NUMBER = regex.compile(r"(\p{P})(\P{N})")
 _SYMBOL = regex.compile(r"(\p{S})")
@@ -161,6 +164,16 @@ def split_intl(line: str) -> str:
     return str(_SYMBOL.sub(r" \1 ", line))
 
 
+def split_chrf(line: str) -> str:
+    """One punctuation mark set apart from each word, at its end or else its start (chrF++; "(hi)" gives "(hi" and ")")."""
+    return _ONE_MARK.sub(_apart, line)
+
+
+def _apart(word: re.Match[str]) -> str:
+    text: str = word[0]
+    return f"{text[:-1]} {text[-1]}" if text[-1] in _MARKS else f"{text[0]} {text[1:]}"
+
+
 def squeezed(texts: Iterable[str]) -> list[str]:
     """Texts without their white space: what `char` and chrF count characters of."""
     return ["".join(text.split()) for text in texts]
@@ -178,5 +191,6 @@ _RULES: dict[WordTokenizer, _Rules] = {
     "none": _Rules(),
     "13a": _Rules(line_13a, split_13a),
     "zh": _Rules(line_zh, split_13a, _stop),
+    "chrf": _Rules(None, split_chrf),
     "intl": _Rules(None, split_intl, _no_ascii_letter_or_digit, strips=False),
 }
