@@ -35,8 +35,6 @@ class Metrics:
 def spread(tree: Tree) -> None:
     """Write every entry of ``metrics:`` in its long form, ``{use: …, options}``, as far as it can be understood."""
     told = tree.value.get("metrics") if isinstance(tree.value, Mapping) else None
-    if isinstance(told, str):
-        told = tree.value["metrics"] = [told]
     if not isinstance(told, list):
         return
     for index, entry in enumerate(told):
