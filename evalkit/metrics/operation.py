@@ -1,0 +1,112 @@
+"""What production logs tell of a record: its latency, its cost, its tokens."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.batch import Batch
+from evalkit.core.contracts import Metric
+from evalkit.core.registry import metric
+from evalkit.core.rows import Floats, Rows
+from evalkit.stats.quantile import mean_and_quantiles
+from evalkit.stats.ratio import ratio
+
+QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
+
+
+class Amount(Metric):
+    """Mean and quantiles of a number that each record brings along; lower is better.
+
+    Rows are ``(value, 1)``.  Sums give the mean; the quantiles need the rows themselves.  A record's own value stands under
+    every part, for a single value is its own mean and its own quantiles.  A negative value, or one that is no number, is an
+    error.
+    """
+
+    higher_is_better: ClassVar[bool | None] = False
+    additive: ClassVar[bool] = False
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return ("mean", *QUANTILES)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return ("value", "records")
+
+    def measure(self, batch: Batch) -> Rows:
+        total, errors = np.zeros(len(batch)), {}
+        for column in self.needs_of():
+            values, wrong = amounts(batch.column(column), column)
+            total += values
+            errors.update(wrong)
+        return Rows.of(total, np.ones(len(batch)), errors=errors)
+
+    def combine(self, totals: Floats) -> Floats:
+        values = np.full((*totals.shape[:-1], len(self.parts)), np.nan)
+        values[..., 0] = ratio(totals[..., 0], totals[..., 1])
+        return values
+
+    def combine_rows(self, values: Floats, weights: NDArray[np.float64]) -> Floats:
+        return mean_and_quantiles(values[:, 0], weights, list(QUANTILES.values()))
+
+    def record_values(self, rows: Rows) -> Floats:
+        return np.repeat(rows.values[:, :1], len(self.parts), axis=1)
+
+
+@metric("latency")
+@dataclass(frozen=True)
+class Latency(Amount):
+    """Milliseconds that an answer took (``latency_ms``): mean, median, 95th and 99th percentile."""
+
+    needs = ("latency_ms",)
+
+
+@metric("cost")
+@dataclass(frozen=True)
+class Cost(Amount):
+    """What an answer cost (``cost``), in the log's own currency: mean, median, 95th and 99th percentile."""
+
+    needs = ("cost",)
+
+
+@metric("tokens")
+@dataclass(frozen=True)
+class Tokens(Amount):
+    """Tokens of the prompt and the completion, or of one of them: mean, median, 95th and 99th percentile."""
+
+    needs = ("prompt_tokens", "completion_tokens")
+    which: Literal["total", "prompt", "completion"] = "total"
+
+    def needs_of(self) -> tuple[str, ...]:
+        return self.needs if self.which == "total" else (f"{self.which}_tokens",)
+
+
+def amounts(values: Sequence[Any], column: str) -> tuple[Floats, dict[int, str]]:
+    """A column as numbers from 0 up, 0 where it is wrong, and what is wrong there."""
+    if set(map(type, values)) <= {int, float}:
+        numbers = np.array(values, dtype=np.float64)
+    else:
+        numbers = np.array([_number(value) for value in values], dtype=np.float64)
+    wrong = ~(np.isfinite(numbers) & (numbers >= 0))
+    errors = {
+        int(index): f"{column} is {values[index]!r}, "
+        + ("which is negative" if -math.inf < numbers[index] < 0 else "not a number")
+        for index in np.flatnonzero(wrong)
+    }
+    return np.where(wrong, 0.0, numbers), errors
+
+
+def _number(value: Any) -> float:
+    """A number, or a text that is one; NaN for anything else, true and false included."""
+    if isinstance(value, (bool, np.bool_)):
+        return math.nan
+    try:
+        return float(value)
+    except (TypeError, ValueError, OverflowError):
+        return math.nan

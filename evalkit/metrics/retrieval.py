@@ -1,0 +1,339 @@
+"""Ranked ids against relevant ones, by trec_eval's conventions."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import repeat
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.batch import Batch
+from evalkit.core.contracts import IntervalKind, Metric
+from evalkit.core.registry import metric
+from evalkit.core.rows import Floats, Rows
+from evalkit.stats.ratio import ratio
+
+Cutoffs = int | tuple[int, ...]
+Ints = NDArray[np.int64]
+
+
+class RankMetric(Metric):
+    """A mean over queries; rows are a query's own values and 1.
+
+    ``retrieved_ids`` is a list, best first; an empty one retrieved nothing and scores 0.  ``relevant_ids`` is a list (each
+    with grade 1) or ``{id: grade}``; what it does not name is not relevant.  A query without any judgement is skipped, as
+    trec_eval leaves out a topic without qrels; one whose judged items all have grade 0 scores 0.  An id listed twice is an
+    error.  Source: trec_eval 9, `m_*.c`.
+    """
+
+    needs = ("retrieved_ids", "relevant_ids")
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*(part or "value" for part in self.parts), "queries")
+
+    def lacking(self, batch: Batch) -> dict[int, str]:
+        return {}  # an empty list is a value here, and `Judged` tells which records have none
+
+    def measure(self, batch: Batch) -> Rows:
+        judged = batch.derive(("judged",), lambda: Judged.of(batch))
+        values = np.column_stack([*self.per_query(judged), np.ones(judged.n)])
+        return Rows(values, dict(judged.errors), dict(judged.skipped))
+
+    def combine(self, totals: Floats) -> Floats:
+        return ratio(totals[..., :-1], totals[..., -1:])
+
+    @abstractmethod
+    def per_query(self, judged: Judged) -> list[Floats]:
+        """One array of shape (n,) per part."""
+
+
+class CutMetric(RankMetric):
+    """A metric of the first k ranks, for one or several k; the bare name means the largest."""
+
+    k: Cutoffs
+    level: float
+
+    def __post_init__(self) -> None:
+        check_cutoffs(self.k, least=1)
+        check_level(self.level)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return tuple(f"at_{k}" for k in listed(self.k))
+
+    @property
+    def main(self) -> str:
+        return f"at_{max(listed(self.k))}"
+
+
+@metric("precision_at_k")
+@dataclass(frozen=True)
+class PrecisionAtK(CutMetric):
+    """Relevant items among the first k, over k, also where fewer than k were retrieved."""
+
+    k: Cutoffs = (1, 5, 10)
+    level: float = 1  # the grade from which an item is relevant
+
+    def per_query(self, judged: Judged) -> list[Floats]:
+        return [judged.hits(self.level, k) / k for k in listed(self.k)]
+
+
+@metric("recall_at_k")
+@dataclass(frozen=True)
+class RecallAtK(CutMetric):
+    """Relevant items among the first k, over all relevant ones."""
+
+    k: Cutoffs = (1, 5, 10)
+    level: float = 1  # the grade from which an item is relevant
+
+    def per_query(self, judged: Judged) -> list[Floats]:
+        relevant = judged.relevant(self.level)
+        return [ratio(judged.hits(self.level, k), relevant, 0.0) for k in listed(self.k)]
+
+
+@metric("hit_rate")
+@dataclass(frozen=True)
+class HitRate(CutMetric):
+    """Share of queries with anything relevant among the first k (trec_eval's `success`)."""
+
+    interval: ClassVar[IntervalKind] = "wilson"
+    k: Cutoffs = (1, 5, 10)
+    level: float = 1  # the grade from which an item is relevant
+
+    def per_query(self, judged: Judged) -> list[Floats]:
+        return [(judged.hits(self.level, k) > 0).astype(np.float64) for k in listed(self.k)]
+
+
+@metric("mrr")
+@dataclass(frozen=True)
+class ReciprocalRank(RankMetric):
+    """One over the rank of the first relevant item; 0 if none was retrieved, or none among the first k."""
+
+    k: Cutoffs = ()  # further parts `at_K`, the rank cut there
+    level: float = 1  # the grade from which an item is relevant
+
+    def __post_init__(self) -> None:
+        check_cutoffs(self.k)
+        check_level(self.level)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return ("", *(f"at_{k}" for k in listed(self.k)))
+
+    def per_query(self, judged: Judged) -> list[Floats]:
+        owners, ranks = judged.hit_ranks(self.level)
+        first = np.full(judged.n, np.inf)
+        np.minimum.at(first, owners, ranks)
+        return [1 / first, *(np.where(first <= k, 1 / first, 0.0) for k in listed(self.k))]
+
+
+@metric("map")
+@dataclass(frozen=True)
+class AveragePrecision(RankMetric):
+    """Precision at the rank of each relevant item, over all relevant ones, retrieved or not; mean over queries."""
+
+    k: Cutoffs = ()  # further parts `at_K`: items behind rank K count as not retrieved (trec_eval's `map_cut`)
+    level: float = 1  # the grade from which an item is relevant
+
+    def __post_init__(self) -> None:
+        check_cutoffs(self.k)
+        check_level(self.level)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return ("", *(f"at_{k}" for k in listed(self.k)))
+
+    def per_query(self, judged: Judged) -> list[Floats]:
+        owners, ranks = judged.hit_ranks(self.level)
+        precisions = places(owners, judged.n) / ranks
+        relevant = judged.relevant(self.level)
+        cuts = [np.inf, *listed(self.k)]
+        return [ratio(summed(np.where(ranks <= k, precisions, 0.0), owners, judged.n), relevant, 0.0) for k in cuts]
+
+
+@metric("ndcg")
+@dataclass(frozen=True)
+class Ndcg(RankMetric):
+    """Gain discounted by log₂(rank + 1), over that of the ideal ranking of all judged items; 0 where the ideal is 0.
+
+    The gain is the grade (``linear``, trec_eval and Järvelin & Kekäläinen 2002) or 2^grade − 1 (``exp``, Burges et al. 2005).
+    """
+
+    k: Cutoffs = (5, 10)  # parts `at_K`, both rankings cut there, beside the uncut value
+    gain: Literal["linear", "exp"] = "linear"
+
+    def __post_init__(self) -> None:
+        check_cutoffs(self.k)
+
+    @property
+    def parts(self) -> tuple[str, ...]:
+        return ("", *(f"at_{k}" for k in listed(self.k)))
+
+    def per_query(self, judged: Judged) -> list[Floats]:
+        n = judged.n
+        best_first = np.lexsort((-judged.grades, judged.owners))
+        ideal_owners, ideal_grades = judged.owners[best_first], judged.grades[best_first]
+        ideal_ranks = places(ideal_owners, n)
+        ideal = self._gains(ideal_grades) / np.log2(ideal_ranks + 1)
+        found = self._gains(judged.found_grades) / np.log2(judged.found_ranks + 1)
+        return [
+            ratio(
+                summed(np.where(judged.found_ranks <= k, found, 0.0), judged.found_owners, n),
+                summed(np.where(ideal_ranks <= k, ideal, 0.0), ideal_owners, n),
+                0.0,
+            )
+            for k in (np.inf, *listed(self.k))
+        ]
+
+    def _gains(self, grades: Floats) -> Floats:
+        return grades if self.gain == "linear" else np.exp2(grades) - 1
+
+
+@dataclass(frozen=True)
+class Judged:
+    """The judged items of a batch of queries, flat, query by query; what has a grade of 0 or less is left out."""
+
+    n: int
+    owners: Ints  # the query of each item
+    grades: Floats
+    found_owners: Ints  # of those that were retrieved, in the order of their ranks
+    found_ranks: Ints  # from 1
+    found_grades: Floats
+    errors: dict[int, str] = field(default_factory=dict)
+    skipped: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, batch: Batch) -> Judged:
+        """Of the two id columns: one dictionary a query, one pass over its ranking."""
+        n = len(batch)
+        errors: dict[int, str] = {}
+        skipped: dict[int, str] = {}
+        ranked, judged = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
+        found: list[float] = []
+        known: list[float] = []
+        pairs = zip(batch.column("retrieved_ids"), batch.column("relevant_ids"), strict=True)
+        for index, (retrieved, relevant) in enumerate(pairs):
+            try:
+                ids, grades = ranking(retrieved), grades_of(relevant)
+            except ValueError as error:
+                errors[index] = str(error)
+                continue
+            if not grades:
+                skipped[index] = "relevant_ids is empty: nothing is known to be relevant"
+                continue
+            found.extend(map(grades.get, ids, repeat(0.0)))
+            known.extend(grades.values())
+            ranked[index], judged[index] = len(ids), len(grades)
+        queries = np.arange(n)
+        found_owners, found_grades = np.repeat(queries, ranked), np.array(found, dtype=np.float64)
+        owners, grades_flat = np.repeat(queries, judged), np.array(known, dtype=np.float64)
+        hit, counts = found_grades > 0, grades_flat > 0
+        found_ranks = places(found_owners, n)
+        return cls(
+            n, owners[counts], grades_flat[counts], found_owners[hit], found_ranks[hit], found_grades[hit], errors, skipped
+        )
+
+    def relevant(self, level: float) -> Floats:
+        """How many items are relevant, shape (n,)."""
+        return summed(self.grades >= level, self.owners, self.n)
+
+    def hits(self, level: float, k: int) -> Floats:
+        """How many of the first k are relevant, shape (n,)."""
+        return summed((self.found_grades >= level) & (self.found_ranks <= k), self.found_owners, self.n)
+
+    def hit_ranks(self, level: float) -> tuple[Ints, Ints]:
+        """Owners and ranks of the relevant items that were retrieved."""
+        relevant = self.found_grades >= level
+        return self.found_owners[relevant], self.found_ranks[relevant]
+
+
+def ranking(retrieved: Any) -> list[str]:
+    """A record's ranked ids.
+
+    Raises:
+        ValueError: there is no list, or it names an id twice.
+    """
+    if retrieved is None:
+        raise ValueError("no retrieved_ids")
+    ids = _ids(retrieved, "retrieved_ids")
+    if len(set(ids)) < len(ids):
+        raise ValueError(f"retrieved_ids lists {_repeated(ids)!r} twice")
+    return ids
+
+
+def grades_of(relevant: Any) -> dict[str, float]:
+    """A record's judged ids and their grades.
+
+    Raises:
+        ValueError: there are none, one is named twice, or a grade is no number.
+    """
+    if relevant is None:
+        raise ValueError("no relevant_ids")
+    if not isinstance(relevant, Mapping):
+        ids = _ids(relevant, "relevant_ids")
+        grades = dict.fromkeys(ids, 1.0)
+        if len(grades) < len(ids):
+            raise ValueError(f"relevant_ids lists {_repeated(ids)!r} twice")
+        return grades
+    grades = {}
+    for name, grade in relevant.items():
+        if not isinstance(grade, (int, float)) or not math.isfinite(grade):
+            raise ValueError(f"relevant_ids: the grade of {name!r} is {grade!r}, not a number")
+        grades[str(name)] = float(grade)
+    return grades
+
+
+def _ids(value: Any, column: str) -> list[str]:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"{column} must be a list of ids, not {type(value).__name__}")
+    kinds = set(map(type, value))
+    if kinds <= {str}:
+        return value  # type: ignore[return-value]
+    if kinds <= {str, int}:
+        return list(map(str, value))
+    raise ValueError(f"{column} holds {next(each for each in value if type(each) not in (str, int))!r}, which is no id")
+
+
+def _repeated(ids: list[str]) -> str:
+    return Counter(ids).most_common(1)[0][0]
+
+
+def places(owners: Ints, n: int) -> Ints:
+    """The place of each item within its owner's, from 1; equal owners stand together, in ascending order."""
+    starts = np.searchsorted(owners, np.arange(n))
+    return np.arange(1, len(owners) + 1) - starts[owners]
+
+
+def summed(values: NDArray[Any], owners: Ints, n: int) -> Floats:
+    """Sums by owner, shape (n,), added in the order of the items."""
+    return np.bincount(owners, weights=values, minlength=n).astype(np.float64, copy=False)
+
+
+def listed(k: Cutoffs) -> tuple[int, ...]:
+    """One cutoff or several, as several."""
+    return (k,) if isinstance(k, int) else tuple(k)
+
+
+def check_cutoffs(k: Cutoffs, least: int = 0) -> None:
+    """Raise `ValueError` unless every cutoff is a rank and none is named twice."""
+    cutoffs = listed(k)
+    if len(cutoffs) < least:
+        raise ValueError("k must name at least one cutoff")
+    for cutoff in cutoffs:
+        if cutoff < 1:
+            raise ValueError(f"k must be at least 1, not {cutoff}")
+    if len(set(cutoffs)) < len(cutoffs):
+        raise ValueError(f"k names {Counter(cutoffs).most_common(1)[0][0]} twice")
+
+
+def check_level(level: float) -> None:
+    """Raise `ValueError` unless a grade above 0 is asked for."""
+    if not level > 0:
+        raise ValueError(f"level must be above 0, not {level:g}: an item with grade 0 is not relevant")
