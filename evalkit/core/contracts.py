@@ -147,6 +147,10 @@ class ModelMetric(Measure):
     async def measure(self, batch: Batch, tools: Tools) -> Rows:
         """Rows of a batch in which no needed column is null."""
 
+    def prompts(self) -> dict[str, str]:
+        """The prompt texts that this metric sends, by name: a run stores them."""
+        return {}
+
     async def score(self, batch: Batch, tools: Tools) -> Rows:
         """Rows of any batch: a record that lacks a needed value is an error, the rest are measured."""
         why = self.lacking(batch)

@@ -80,6 +80,8 @@ class MissingExtra(EvalkitError, ImportError):
 class StoreError(EvalkitError, OSError):
     """The store or a report could not be read or written."""
 
+    incomplete = False  # whether a run had begun, and what it finished is kept
+
 
 class BackendError(EvalkitError, RuntimeError):
     """A model backend gave no usable reply."""

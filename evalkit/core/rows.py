@@ -71,6 +71,17 @@ class Rows:
 
         return Rows(values, {**moved(self.errors), **why}, moved(self.skipped), moved(self.reasons), moved(self.evidence))
 
+    def replaced(self, indices: Sequence[int], fresh: Rows) -> Rows:
+        """These rows with those at ``indices`` taken from ``fresh``, notes included."""
+        changed = set(indices)
+        values = self.values.copy()
+        values[list(indices)] = fresh.values
+        merged = []
+        for name in ("errors", "skipped", "reasons", "evidence"):
+            kept = {index: note for index, note in getattr(self, name).items() if index not in changed}
+            merged.append(kept | {indices[index]: note for index, note in getattr(fresh, name).items()})
+        return Rows(values, *merged)
+
     @classmethod
     def concat(cls, parts: Sequence[Rows]) -> Rows:
         """One after the other."""

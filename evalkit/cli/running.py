@@ -1,0 +1,120 @@
+"""What `evalkit run` does once its arguments are read."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from evalkit.cli.run import parsed_overrides
+from evalkit.core.errors import Problem, SpecError
+from evalkit.runner.data import limited, open_data
+from evalkit.runner.execute import Options, Outcome, execute
+from evalkit.runner.report import record_view, results_json, write_reports
+from evalkit.specs.load import load_suite
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from evalkit.reports.summary import Summary
+    from evalkit.specs.suite import Suite
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """The arguments of ``evalkit run``."""
+
+    suite: str
+    limit: int | None = None
+    baseline: str | None = None
+    engine: str = "local"
+    overrides: tuple[str, ...] = ()
+    out: Path | None = None
+    store: str | None = None
+    fresh: bool = False
+    no_cache: bool = False
+    retry_errors: bool = False
+    record: Path | None = None
+    json: bool = False
+    html: Path | None = None
+    markdown: Path | None = None
+    command: str = ""
+
+
+class Bar:
+    """The runner's `Watch` as a progress bar."""
+
+    def __init__(self, console: Console) -> None:
+        self.console = console
+        self._bar: Any = None
+
+    def start(self, what: str, total: int, done: int) -> None:
+        from evalkit.reports.terminal import Progress
+
+        self._bar = Progress(total, self.console, label=what, done=done)
+        self._bar.__enter__()
+
+    def advance(self, n: int) -> None:
+        self._bar.advance(n)
+
+    def stop(self) -> None:
+        if self._bar is not None:
+            self._bar.__exit__(None, None, None)
+            self._bar = None
+
+
+def run_suite(wanted: Wanted) -> int:
+    """Run a suite, print what there is to say, and return the exit code."""
+    from evalkit.reports.terminal import make_console, print_header, print_run
+
+    _not_yet(wanted)
+    console = make_console(stderr=wanted.json)
+    suite = load_suite(wanted.suite, overrides=parsed_overrides(wanted.overrides), baseline=wanted.baseline)
+    suite = limited(suite, wanted.limit)
+    data = open_data(suite)
+    if not wanted.json:
+        print_header(suite.name, data.n, shown_path(suite), console)
+    kept: dict[str, Any] = {}
+
+    def report(outcome: Outcome) -> None:
+        kept["summary"], kept["paths"] = reports(outcome, wanted)
+
+    options = Options(wanted.baseline, wanted.store, wanted.out, wanted.fresh, wanted.retry_errors, wanted.command)
+    outcome = execute(suite, data, options, report, Bar(make_console(stderr=True)))
+    if wanted.json:
+        sys.stdout.write(results_json(outcome.run))
+        return outcome.run.exit_code
+    paths = kept["paths"]
+    print_run(kept["summary"], console, report=relative(paths.get("html") or paths["json"]), header=False)
+    return outcome.run.exit_code
+
+
+def reports(outcome: Outcome, wanted: Wanted) -> tuple[Summary, dict[str, Path]]:
+    """Write the reports of a run that has just been measured."""
+    from evalkit.reports.summary import summarise
+
+    run, suite = outcome.run, outcome.plan.suite
+    view = record_view(run, outcome.plan.data, outcome.baseline)
+    summary = summarise(run, baseline=outcome.baseline, records=view)
+    return summary, write_reports(run, summary, suite.report, html=wanted.html, markdown=wanted.markdown)
+
+
+def shown_path(suite: Suite) -> str | None:
+    """The suite's file as a header names it."""
+    return relative(suite.path) if suite.path else None
+
+
+def relative(path: Path) -> str:
+    """A path as the working folder sees it."""
+    here = Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
+
+
+def _not_yet(wanted: Wanted) -> None:
+    if wanted.engine == "ray":
+        raise SpecError(Problem("--engine ray", "not yet in this version", "use --engine local"))
+    if wanted.engine != "local":
+        raise SpecError(Problem("--engine", f"no engine is called {wanted.engine!r}", "use --engine local"))
+    if wanted.record is not None:
+        raise SpecError(Problem("--record", "not yet in this version: it comes with the model backends", "run without it"))

@@ -1,0 +1,122 @@
+"""The run that a gate compares with: found by id, by suite, or as a results.json committed beside the code."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.contracts import Measure
+from evalkit.core.errors import EvalkitError, Problem, SpecError
+from evalkit.core.rows import Floats
+from evalkit.core.run import Run
+from evalkit.runner.values import Settings, statistic_of
+from evalkit.stats.bootstrap import Interval, Statistic, difference, unpaired_difference
+from evalkit.store.catalog import Catalog
+from evalkit.store.rows import Table, read_table
+
+
+class NoBaseline(EvalkitError, LookupError):
+    """There is no run to compare with yet: a gate that needs one is skipped."""
+
+
+def load_run(path: Path) -> Run:
+    """A finished run from its folder or its results.json.
+
+    Raises:
+        SpecError: no such file, or it is not a results.json of evalkit.
+    """
+    file = path / "results.json" if path.is_dir() else path
+    try:
+        return Run.from_json(msgspec.json.decode(file.read_bytes()), file.parent)
+    except FileNotFoundError:
+        raise SpecError(Problem(str(file), "there is no such results.json", "name a run id, latest:SUITE or a path")) from None
+    except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
+        raise SpecError(Problem(str(file), f"this is not a results.json of evalkit ({type(error).__name__}: {error})")) from error
+
+
+def find_run(name: str, catalog: Catalog, root: Path) -> Run:
+    """A finished run by id, ``latest``, ``latest:SUITE``, or a path (beside the working folder, or in the project).
+
+    Raises:
+        NoBaseline: ``latest`` or ``latest:SUITE``, and nothing has run yet.
+        UnknownName: no such run id.
+        SpecError: a path that leads nowhere.
+    """
+    if name.endswith(".json") or "/" in name or Path(name).is_dir():
+        candidate = Path(name)
+        return load_run(candidate if candidate.exists() or candidate.is_absolute() else root / name)
+    if name == "latest" or name.startswith("latest:"):
+        suite = name.partition(":")[2] or None
+        if not catalog.finished(suite=suite):
+            raise NoBaseline(f"there is no finished run of {suite!r} yet" if suite else "there is no finished run yet")
+    return load_run(catalog.folder_of(name))
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A run to compare with; ``table`` is None where its rows.parquet is missing."""
+
+    run: Run
+    table: Table | None
+
+    @classmethod
+    def of(cls, run: Run) -> Baseline:
+        there = run.folder is not None and (run.folder / "rows.parquet").is_file()
+        return cls(run, read_table(run.folder) if there and run.folder else None)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Current minus baseline for one metric, and how it was tested."""
+
+    interval: Interval
+    paired: bool
+    n: int
+
+
+def compare(
+    label: str, metric: Measure, table: Table, mask: NDArray[np.bool_], baseline: Baseline, settings: Settings
+) -> Difference | None:
+    """Current minus baseline over the records in ``mask``; paired by id where rows can be aligned, else None.
+
+    Records whose cluster is known on the current side resample as clusters.
+    """
+    theirs = baseline.table
+    if theirs is None or label not in theirs.statistics or theirs.statistics[label].shape[1] != len(metric.columns):
+        return None
+    here, there = aligned(table.ids, theirs.ids, mask)
+    mine = table.statistics[label]
+    seed, level, resamples = settings.seed, settings.confidence, settings.resamples
+    if len(here) >= 2:
+        a, b = statistic_of(metric, theirs.statistics[label][there]), statistic_of(metric, mine[here])
+        clusters = cluster_codes(table)
+        found = difference(
+            a, b, seed=seed, level=level, resamples=resamples, clusters=clusters[here] if clusters is not None else None
+        )
+        return Difference(found, True, found.n)
+    a, b = statistic_of(metric, theirs.statistics[label]), statistic_of(metric, mine[mask])
+    found = unpaired_difference(a, b, seed=seed, level=level, resamples=resamples)
+    return Difference(found, False, found.n)
+
+
+def aligned(ids: list[str], theirs: list[str], mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Positions of the records that both runs have, current and baseline."""
+    place = {name: index for index, name in enumerate(theirs)}
+    pairs = [(index, place[ids[index]]) for index in np.flatnonzero(mask) if ids[index] in place]
+    both = np.array(pairs, dtype=np.int64).reshape(-1, 2)
+    return both[:, 0], both[:, 1]
+
+
+def cluster_codes(table: Table) -> NDArray[np.int64] | None:
+    """The cluster of each record as a code, shape (n,); a record without one is a cluster of its own. None: no column."""
+    if "cluster" not in table.attributes:
+        return None
+    codes, names = table.codes("cluster")
+    if None in names:
+        alone = codes == names.index(None)
+        codes[alone] = len(names) + np.arange(int(alone.sum()))
+    return codes

@@ -1,0 +1,99 @@
+"""The folder of a run under way: its lock, its parts, and how an interrupted one is found again."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import secrets
+import shutil
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import IO
+
+from evalkit.core.errors import StoreError
+from evalkit.store.catalog import Catalog
+from evalkit.store.files import explained
+
+
+class RunFolder:
+    """A run's folder, locked by this process for as long as it is open."""
+
+    def __init__(self, run_id: str, path: Path, started_at: datetime, lock: IO[str], *, resumed: bool) -> None:
+        self.run_id, self.path, self.started_at, self.resumed = run_id, path, started_at, resumed
+        self._lock = lock
+
+    @property
+    def parts(self) -> Path:
+        """Where finished batches wait to be merged."""
+        return self.path / "parts"
+
+    def close(self) -> None:
+        """Give up the lock."""
+        (self.path / "lock").unlink(missing_ok=True)
+        self._lock.close()
+
+    def drop_parts(self) -> None:
+        """Remove the parts of a run that is complete."""
+        shutil.rmtree(self.parts, ignore_errors=True)
+
+
+def new_id(suite: str, now: datetime) -> str:
+    """``20261122T063512Z-SUITE-3f9a1c``: sortable, readable, and never the same twice."""
+    slug = re.sub(r"[^A-Za-z0-9._-]+", "-", suite).strip("-.") or "suite"
+    return f"{now:%Y%m%dT%H%M%SZ}-{slug[:60]}-{secrets.token_hex(3)}"
+
+
+def open_run(catalog: Catalog, *, suite: str, plan: str, out: Path | None, fresh: bool) -> RunFolder:
+    """The newest unfinished, unlocked run of an equal plan; else a new one.
+
+    Raises:
+        StoreError: the folder cannot be written, or another run holds it.
+    """
+    if not fresh:
+        for listed in catalog.unfinished(plan):
+            if out is not None and listed.folder.resolve() != out.resolve():
+                continue
+            lock = _lock(listed.folder)
+            if lock is not None:
+                return RunFolder(listed.run_id, listed.folder, listed.started_at.replace(tzinfo=UTC), lock, resumed=True)
+    now = datetime.now(UTC)
+    run_id = new_id(suite, now)
+    path = (out or catalog.home / "runs" / run_id).resolve()
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        lock = _lock(path)
+        if lock is None:
+            raise StoreError(f"{path}: another run is writing there; wait for it, or name another folder with --out")
+        shutil.rmtree(path / "parts", ignore_errors=True)
+        (path / "results.json").unlink(missing_ok=True)
+        (path / "parts").mkdir()
+    except OSError as error:
+        if isinstance(error, StoreError):
+            raise
+        raise explained(error, path) from error
+    catalog.begin(run_id, suite=suite, plan=plan, folder=path, started_at=now)
+    return RunFolder(run_id, path, now, lock, resumed=False)
+
+
+def _lock(folder: Path) -> IO[str] | None:
+    """The folder's lock, or None while somebody holds it, or when the folder is gone."""
+    if not folder.is_dir():
+        return None
+    try:
+        handle = open(folder / "lock", "a+", encoding="utf-8")  # noqa: SIM115 - held until the run ends
+    except OSError as error:
+        raise explained(error, folder) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        handle.close()
+        return None
+    try:
+        same = os.fstat(handle.fileno()).st_ino == os.stat(folder / "lock").st_ino
+    except FileNotFoundError:
+        same = False
+    if not same:  # its owner finished, and removed it, between our two calls
+        handle.close()
+        return None
+    return handle

@@ -1,0 +1,55 @@
+"""The records of a suite, checked before anything is scored."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+from evalkit.records.dataset import DataSet, scan
+from evalkit.runner.engine_local import cores
+from evalkit.specs.needs import needs
+from evalkit.specs.suite import Suite
+
+CHUNK_RECORDS = 10_000
+SMALL = 32 << 20  # bytes; below, chunks are smaller, so that both processors and a resumed run gain by them
+SMALL_CHUNK_RECORDS = 500
+
+
+def open_data(suite: Suite, *, records: Any = None, progress: Callable[[int, int], None] | None = None) -> DataSet:
+    """Scan the suite's data set, or check records given in Python.
+
+    Raises:
+        SpecError: everything that is wrong with the data.
+    """
+    spec = suite.dataset
+    wanted = {column: " and ".join(who) for column, who in needs(suite).items()}
+    common: dict[str, Any] = {"fields": spec.fields, "limit": spec.limit, "shuffle": spec.shuffle, "needs": wanted}
+    if records is not None:
+        from evalkit.records.memory import from_records
+
+        return from_records(records, chunk_records=CHUNK_RECORDS, **common)
+    if spec.path == "-":
+        from evalkit.records.stdin import scan_stdin
+
+        return scan_stdin(sys.stdin.buffer, chunk_records=CHUNK_RECORDS, **common)
+    if spec.path.startswith("hf:"):
+        from evalkit.records.hub import scan_hf
+
+        return scan_hf(spec.path.removeprefix("hf:"), chunk_records=CHUNK_RECORDS, **common)
+    size = sum(path.stat().st_size for path in spec.files if path.is_file())
+    return scan(
+        spec.files,
+        label=spec.path,
+        workers=cores() if size >= SMALL else 1,
+        chunk_records=CHUNK_RECORDS if size >= SMALL else SMALL_CHUNK_RECORDS,
+        progress=progress,
+        **common,
+    )
+
+
+def limited(suite: Suite, limit: int | None) -> Suite:
+    """The suite over the first ``limit`` records."""
+    return suite if limit is None else replace(suite, dataset=replace(suite.dataset, limit=limit))
+

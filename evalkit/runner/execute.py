@@ -1,0 +1,255 @@
+"""A run from a validated suite to its results, and back to where an interrupted one stopped."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Protocol
+
+from evalkit.backends.pipeline import Account
+from evalkit.core.contracts import Backend
+from evalkit.core.errors import EvalkitError, Problem, Resumable, SpecError, StoreError
+from evalkit.core.registry import find
+from evalkit.core.run import Run
+from evalkit.records.dataset import DataSet
+from evalkit.runner.ask import ask_all, part_paths
+from evalkit.runner.baseline import Baseline, NoBaseline, find_run
+from evalkit.runner.checkpoint import RunFolder, open_run
+from evalkit.runner.engine_local import measure_all
+from evalkit.runner.finish import finished
+from evalkit.runner.measure import Job
+from evalkit.runner.plan import Plan
+from evalkit.specs.suite import BackendSpec, Suite
+from evalkit.store.catalog import Catalog
+from evalkit.store.rows import merge, split
+
+
+class Watch(Protocol):
+    """Who follows a run: `start` says how many records there are, `advance` how many more are done."""
+
+    def start(self, what: str, total: int, done: int) -> None: ...
+
+    def advance(self, n: int) -> None: ...
+
+    def stop(self) -> None: ...
+
+
+class Quiet:
+    """Nobody follows."""
+
+    def start(self, what: str, total: int, done: int) -> None:
+        pass
+
+    def advance(self, n: int) -> None:
+        pass
+
+    def stop(self) -> None:
+        pass
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line adds to a suite."""
+
+    baseline: str | None = None
+    store: str | None = None
+    out: Path | None = None
+    fresh: bool = False
+    retry_errors: bool = False
+    command: str = ""  # how to go on after an interruption
+
+
+@dataclass
+class Outcome:
+    """A finished run with what reports need beside it."""
+
+    run: Run
+    plan: Plan
+    catalog: Catalog
+    baseline: Run | None = None
+    resumed: int = 0  # records that were measured before
+    notes: list[str] = field(default_factory=list)
+
+
+def execute(
+    suite: Suite,
+    data: DataSet,
+    options: Options,
+    report: Callable[[Outcome], None],
+    watch: Watch | None = None,
+) -> Outcome:
+    """Measure what is not measured yet, judge the gates, write the results and the reports.
+
+    Args:
+        report: writes what the suite asks for into the run's folder; called before the run counts as finished.
+
+    Raises:
+        SpecError: a baseline or a backend is wrong; nothing was scored.
+        Resumable: interrupted; the same command goes on.
+        StoreError: something could not be written; what was finished is kept.
+    """
+    clock = time.monotonic()
+    watch = watch or Quiet()
+    plan = Plan(suite, data, {name: make_backend(spec) for name, spec in suite.backends.items()})
+    catalog = open_catalog(suite, options.store)
+    baseline = _baselines(suite, options, catalog)
+    earlier = catalog.finished(plan=plan.sha256) if options.retry_errors else []
+    if options.retry_errors and not earlier:
+        raise SpecError(Problem(suite.name, "--retry-errors: no finished run of this suite over this data", "run it without"))
+    folder = open_run(catalog, suite=suite.name, plan=plan.sha256, out=options.out, fresh=options.fresh or bool(earlier))
+    try:
+        account = Account()
+        done = _measure(plan, folder, earlier[0].folder if earlier else None, account, watch, options.command)
+        watch.stop()
+        default = options.baseline or suite.baseline
+        named = _try(baseline, "baseline") if default else None
+        run = finished(plan, folder, account.usage(), baseline, named.run.run_id if named else None, clock)
+        outcome = Outcome(run, plan, catalog, named.run if named else None, resumed=done)
+        report(outcome)
+        summary = {
+            "exit_code": run.exit_code,
+            "metrics": {name: value.mean for name, value in run.metrics.items() if value.mean == value.mean},
+        }
+        commit = run.git["commit"] if run.git else None
+        catalog.finish(run.run_id, status=run.status, n=data.n, git_commit=commit, summary=summary)
+        folder.drop_parts()
+    except StoreError as error:
+        error.incomplete = True
+        raise
+    finally:
+        watch.stop()
+        folder.close()
+    return outcome
+
+
+def open_catalog(suite: Suite, store: str | None) -> Catalog:
+    """The store of a suite: named on the command line, in the suite, or ``.evalkit/`` in the project root."""
+    return catalog_at(store or suite.store, suite.root)
+
+
+def catalog_at(store: str | None, root: Path) -> Catalog:
+    """The store at a folder or a database URL; None is ``.evalkit/`` in ``root``."""
+    if store and "://" in store:
+        return Catalog(root / ".evalkit", store)
+    home = Path(store).expanduser() if store else Path(".evalkit")
+    return Catalog(home if home.is_absolute() else (Path.cwd() if store else root) / home)
+
+
+def make_backend(spec: BackendSpec) -> Backend:
+    """A backend from its options; an ``…_env`` key gives its option the value of that environment variable.
+
+    Raises:
+        SpecError: the variable is not set, or the options do not fit.
+    """
+    options: dict[str, Any] = {}
+    for key, value in spec.options.items():
+        if not key.endswith("_env"):
+            options[key] = value
+        elif value in os.environ:
+            options[key.removesuffix("_env")] = os.environ[value]
+        else:
+            raise SpecError(Problem(f"backends.{spec.name}", f"{key}: the environment variable {value} is not set"))
+    try:
+        backend: Backend = find("backend", spec.kind)(**options)
+    except (TypeError, ValueError) as error:
+        raise SpecError(Problem(f"backends.{spec.name}", str(error))) from error
+    return backend
+
+
+def _measure(
+    plan: Plan, folder: RunFolder, earlier: Path | None, account: Account, watch: Watch, command: str
+) -> int:
+    """Fill the parts and merge them; returns how many records were measured before."""
+    chunks = plan.data.chunks
+    previous = None
+    if earlier is not None:
+        previous = folder.path / "previous"
+        split(earlier, previous)
+    job = Job(plan.cpu, plan.keep, folder.parts, previous)
+    before = sum(chunk.n for chunk in chunks if job.path(chunk).exists())
+    steps = plan.data.n * (2 if plan.asking else 1)
+    finished_records = before
+    watch.start("scoring", steps, before)
+
+    def advance(n: int) -> None:
+        nonlocal finished_records
+        finished_records += n
+        watch.advance(n)
+
+    try:
+        measure_all(job, [chunk for chunk in chunks if _open(job, chunk)], advance)
+        if plan.asking:
+            backend_of = {
+                spec.label: plan.backends[spec.backend]
+                for spec in plan.suite.metrics
+                if spec.label in plan.asking and spec.backend
+            }
+            ask_all(plan.asking, backend_of, chunks, folder.parts, previous, account, advance)
+        files = [
+            [job.path(chunk), *(path for label in plan.asking for path in part_paths(folder.parts, chunk, label))]
+            for chunk in chunks
+        ]
+        merge(files, folder.path, plan.metrics, plan.keep)
+    except KeyboardInterrupt:
+        raise Resumable(folder.run_id, min(finished_records, plan.data.n), plan.data.n, command) from None
+    return before
+
+
+def _open(job: Job, chunk: Any) -> bool:
+    """Whether a chunk is still to be measured, or lacks a column that gates ask for now."""
+    path = job.path(chunk)
+    if not path.exists():
+        return True
+    import pyarrow.parquet as pq
+
+    return not {f"@{name}" for name in job.keep} <= set(pq.read_schema(path).names)
+
+
+def _baselines(suite: Suite, options: Options, catalog: Catalog) -> Callable[[str], Baseline]:
+    """Baselines by the name that a gate gives, looked up before anything is scored and loaded once.
+
+    Raises:
+        SpecError, UnknownName: a baseline that does not exist.
+    """
+    default = options.baseline or suite.baseline
+
+    @cache
+    def look_up(name: str) -> Baseline:
+        named = default if name == "baseline" else name
+        if named is None:
+            raise NoBaseline("no baseline is named; give --baseline RUN, or `baseline:` in the suite")
+        return Baseline.of(find_run(named, catalog, suite.root))
+
+    known: dict[str, Baseline | NoBaseline] = {}
+    problems: list[Problem] = []
+    wanted = {gate.baseline or "baseline": gate.line for gate in suite.gates if gate.rule == "no_worse_than"}
+    for name, line in {**({"baseline": 0} if default else {}), **wanted}.items():
+        try:
+            known[name] = look_up(name)
+        except NoBaseline as error:
+            known[name] = error
+        except (EvalkitError, OSError) as error:
+            where = f"{suite.path.name}:{line}" if suite.path and line else "--baseline"
+            problems += error.problems if isinstance(error, SpecError) else [Problem(where, str(error))]
+    if problems:
+        raise SpecError(problems)
+
+    def of(name: str) -> Baseline:
+        found = known.get(name) or look_up(name)
+        if isinstance(found, NoBaseline):
+            raise found
+        return found
+
+    return of
+
+
+def _try(baseline: Callable[[str], Baseline], name: str) -> Baseline | None:
+    try:
+        return baseline(name)
+    except NoBaseline:
+        return None
+

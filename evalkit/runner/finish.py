@@ -1,0 +1,156 @@
+"""From the rows on disk to a finished run: values, slices, gates."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.batch import Batch
+from evalkit.core.contracts import CorpusMetric, ModelMetric
+from evalkit.core.run import GateResult, Run, Status, Usage, Value
+from evalkit.runner.baseline import Baseline, cluster_codes
+from evalkit.runner.checkpoint import RunFolder
+from evalkit.runner.gate import Evidence, judge_gates
+from evalkit.runner.plan import Plan
+from evalkit.runner.values import Measured, Settings, slices, values
+from evalkit.store.rows import Table, read_scores, read_table
+
+
+def finished(
+    plan: Plan,
+    folder: RunFolder,
+    usage: Usage,
+    baseline: Callable[[str], Baseline],
+    baseline_id: str | None,
+    clock: float,
+) -> Run:
+    """Everything that results.json tells, from rows.parquet and scores.parquet."""
+    suite = plan.suite
+    settings = Settings(suite.confidence, suite.resamples, suite.seed)
+    table = read_table(folder.path)
+    measured = measured_of(plan, table)
+    clusters = cluster_codes(table)
+    whole = values(measured, clusters, settings)
+    columns = {name: table.codes(name) for name in suite.slices if name in table.attributes}
+    parts = slices(measured, columns, clusters, settings)
+    failed = np.zeros(table.n, dtype=bool)
+    for one in measured:
+        failed |= one.errors
+    evidence = Evidence(suite, table, {one.label: one for one in measured}, failed, settings, baseline)
+    gates = judge_gates(suite, evidence)
+    status, code = verdict(gates, whole)
+    return Run(
+        run_id=folder.run_id,
+        status=status,
+        suite={"name": suite.name, "sha256": suite.sha256, "path": _shown(suite.path, suite.root)},
+        dataset={"path": plan.data.path, "sha256": plan.data.sha256, "n": plan.data.n},
+        metrics=whole,
+        slices=parts,
+        gates=gates,
+        git=git_state(suite.root),
+        prompts=prompts(plan),
+        usage=usage,
+        baseline=baseline_id,
+        main={spec.label: spec.main for spec in suite.metrics},
+        started_at=folder.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        seconds=time.monotonic() - clock,
+        folder=folder.path,
+        exit_code=code,
+    )
+
+
+def measured_of(plan: Plan, table: Table) -> list[Measured]:
+    """Every metric's rows, with which records are errors and which were skipped."""
+    notes = read_scores(table.folder, [f"{spec.label}.{kind}" for spec in plan.suite.metrics for kind in ("error", "skipped")])
+    texts = _texts(plan)
+
+    def there(name: str) -> NDArray[np.bool_]:
+        return np.asarray(notes[name].is_valid().to_numpy(), dtype=bool)
+
+    return [
+        Measured(
+            spec.label,
+            spec.metric,
+            table.statistics[spec.label],
+            there(f"{spec.label}.error"),
+            there(f"{spec.label}.skipped"),
+            plan.signature(spec.label),
+            plan.fingerprint(spec),
+            texts if isinstance(spec.metric, CorpusMetric) else None,
+        )
+        for spec in plan.suite.metrics
+    ]
+
+
+def verdict(gates: Sequence[GateResult], metrics: dict[str, Value]) -> tuple[Status, int]:
+    """The status and exit code of a run, the first that applies: incomplete, failed, passed.
+
+    Without an ``errors`` gate a run is incomplete only when some metric met nothing but errors.
+    """
+    on_errors = [gate for gate in gates if gate.metric == "errors"]
+    if any(not gate.passed for gate in on_errors):
+        return "incomplete", 3
+    if not on_errors and any(value.n == 0 and value.errors for value in metrics.values()):
+        return "incomplete", 3
+    if any(not gate.passed for gate in gates):
+        return "failed", 1
+    return "passed", 0
+
+
+def prompts(plan: Plan) -> dict[str, str]:
+    """The prompt texts of every metric that asks a model, by ``label/name``."""
+    return {
+        f"{label}/{name}": text
+        for label, metric in plan.metrics.items()
+        if isinstance(metric, ModelMetric)
+        for name, text in metric.prompts().items()
+    }
+
+
+def git_state(root: Path) -> dict[str, Any] | None:
+    """The commit that the project is at, and whether its files differ from it; None outside a repository."""
+
+    def git(*arguments: str) -> str | None:
+        try:
+            done = subprocess.run(
+                ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    commit = git("rev-parse", "HEAD")
+    if commit is None:
+        return None
+    return {"commit": commit, "dirty": bool(git("status", "--porcelain", "--untracked-files=no"))}
+
+
+def _texts(plan: Plan) -> Batch | None:
+    """The columns that corpus metrics need, of all records: only they hold the data set in memory."""
+    wanted = {
+        column
+        for metric in plan.metrics.values()
+        if isinstance(metric, CorpusMetric)
+        for column in metric.needs_of()
+    }
+    if not wanted:
+        return None
+    columns: dict[str, list[Any]] = {name: [] for name in sorted(wanted)}
+    for chunk in plan.data.chunks:
+        batch = chunk.read()
+        for name, collected in columns.items():
+            collected.extend(batch.column(name))
+    return Batch(columns)
+
+
+def _shown(path: Path | None, root: Path) -> str | None:
+    if path is None:
+        return None
+    return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
+

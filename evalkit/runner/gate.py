@@ -1,0 +1,240 @@
+"""Gates: a rule, what was seen, and an outcome in words."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.contracts import Measure
+from evalkit.core.errors import EvalkitError
+from evalkit.core.rows import Rows
+from evalkit.core.run import GateResult, Outcome
+from evalkit.reports import numbers
+from evalkit.runner.baseline import Baseline, NoBaseline, cluster_codes, compare
+from evalkit.runner.values import Measured, Settings, values, wilson_bounds
+from evalkit.specs.suite import GateSpec, Suite
+from evalkit.stats.power import more_needed
+from evalkit.store.rows import Table
+
+NAMED = 20  # failing records named in a reason
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What gates look at: the run's rows, and baselines by the name that a gate gives."""
+
+    suite: Suite
+    table: Table
+    measured: Mapping[str, Measured]
+    failed: NDArray[np.bool_]  # (n,): records with an error in any metric
+    settings: Settings
+    baseline: Callable[[str], Baseline]  # raises NoBaseline
+
+
+def judge_gates(suite: Suite, evidence: Evidence) -> list[GateResult]:
+    """Every gate's outcome, in the suite's order."""
+    return [_judge(gate, evidence) for gate in suite.gates]
+
+
+def _judge(gate: GateSpec, evidence: Evidence) -> GateResult:
+    mask = selected(gate.where, evidence.table)
+    title = title_of(gate)
+    if not mask.any():
+        return _result(gate, title, "inconclusive", math.nan, None, f"no record has {_where(gate)}")
+    if gate.metric == "errors":
+        return _errors(gate, title, evidence, mask)
+    label, index = _part(gate.metric, evidence.measured)
+    settings = replace(evidence.settings, confidence=gate.confidence or evidence.settings.confidence)
+    one = evidence.measured[label]
+    if gate.every:
+        return _every(gate, title, one, index, mask, evidence)
+    if gate.rule == "no_worse_than":
+        return _no_worse(gate, title, one, index, mask, evidence, settings)
+    return _bounded(gate, title, one, index, mask, evidence, settings)
+
+
+def selected(where: Mapping[str, Any], table: Table) -> NDArray[np.bool_]:
+    """Which records a ``where`` picks, shape (n,): each column equals its value, or one of its values."""
+    mask = np.ones(table.n, dtype=bool)
+    for name, wanted in where.items():
+        codes, labels = table.codes(name)
+        choices = wanted if isinstance(wanted, (list, tuple)) else [wanted]
+        allowed = {None if value is None else _text(value) for value in choices}
+        mask &= np.isin(codes, [code for code, label in enumerate(labels) if label in allowed])
+    return mask
+
+
+def _bounded(
+    gate: GateSpec, title: str, one: Measured, index: int, mask: NDArray[np.bool_], evidence: Evidence, settings: Settings
+) -> GateResult:
+    clusters = cluster_codes(evidence.table)
+    own = clusters[mask] if clusters is not None else None
+    part = one.of(mask)
+    if gate.threshold is not None:  # the share of records that reach it
+        scores = _record_values(part, index)
+        known = ~np.isnan(scores)
+        hits = _reaches(scores[known], gate.threshold, one.metric, index).astype(float)
+        observed = float(hits.mean()) if len(hits) else math.nan
+        ci = wilson_bounds(hits, own[known] if own is not None else None, settings.confidence)
+        stderr = math.sqrt(observed * (1 - observed) / len(hits)) if len(hits) else math.nan
+        n = len(hits)
+    else:
+        value = values([part], own, settings)[one.full_names[index]]
+        observed, ci, stderr, n = value.mean, value.ci, value.stderr, value.n
+    if math.isnan(observed):
+        return _result(gate, title, "inconclusive", observed, ci, "no record could be scored")
+    assert gate.bound is not None
+    low, high = ci if ci is not None else (observed, observed)
+    at_least = gate.rule == "min"
+    good = low >= gate.bound if at_least else high <= gate.bound
+    bad = high < gate.bound if at_least else low > gate.bound
+    if ci is None:
+        return _result(gate, title, "pass" if good else "fail", observed, ci, f"the value is {numbers.number(observed)} (no interval)")
+    if good:
+        why = f"the interval starts at {numbers.number(low)}" if at_least else f"the interval ends at {numbers.number(high)}"
+        return _result(gate, title, "pass", observed, ci, why)
+    if bad:
+        why = f"the interval ends at {numbers.number(high)}" if at_least else f"the interval starts at {numbers.number(low)}"
+        return _result(gate, title, "fail", observed, ci, f"{numbers.number(observed)}; {why}")
+    more = more_needed(observed, stderr, n, bound=gate.bound, level=settings.confidence)
+    return _result(gate, title, "inconclusive", observed, ci, f"{numbers.number(observed)}, {numbers.number(low)} to {numbers.number(high)}{_more(more)}")
+
+
+def _no_worse(
+    gate: GateSpec, title: str, one: Measured, index: int, mask: NDArray[np.bool_], evidence: Evidence, settings: Settings
+) -> GateResult:
+    name = gate.baseline or "baseline"
+    try:
+        baseline = evidence.baseline(name)
+    except NoBaseline as error:
+        return _result(gate, title, "skipped", math.nan, None, f"nothing to compare with: {error}")
+    theirs = baseline.run.metrics.get(gate.metric)
+    if theirs is None:
+        return _result(gate, title, "inconclusive", math.nan, None, f"the baseline {baseline.run.run_id} has no {gate.metric}")
+    if theirs.fingerprint != one.fingerprint:
+        was, now = theirs.signature, one.signature
+        why = f"{was} then, {now} now" if was != now else "its prompt, model or version is another"
+        return _result(
+            gate, title, "inconclusive", math.nan, None, f"the metric changed since {baseline.run.run_id}: {why}; run the baseline again"
+        )
+    found = compare(one.label, one.metric, evidence.table, mask, baseline, settings)
+    if found is None:
+        return _result(
+            gate, title, "inconclusive", math.nan, None,
+            f"the baseline {baseline.run.run_id} has no rows.parquet beside its results.json, so no difference can be tested",
+        )
+    direction = one.metric.direction(one.metric.parts[index])
+    sign = -1.0 if direction is False else 1.0  # a lower-is-better metric is worse when it rises
+    diff, low, high = (float(getattr(found.interval, side)[index]) for side in ("value", "low", "high"))
+    ci = (low, high)
+    if any(map(math.isnan, (diff, low, high))):
+        return _result(gate, title, "inconclusive", diff, None, "too few records stand in both runs to compare")
+    worst, best = sorted((sign * low, sign * high))
+    told = f"difference {numbers.signed(diff)}, {numbers.signed_interval(low, high)}"
+    told += "" if found.paired else " (unpaired: the runs share no records)"
+    if worst >= -gate.margin:
+        return _result(gate, title, "pass", diff, ci, told)
+    if best < -gate.margin:
+        return _result(gate, title, "fail", diff, ci, told)
+    more = more_needed(
+        sign * diff, float(found.interval.stderr[index]), found.n, bound=-gate.margin, level=settings.confidence
+    )
+    return _result(gate, title, "inconclusive", diff, ci, f"{told}{_more(more)}")
+
+
+def _every(gate: GateSpec, title: str, one: Measured, index: int, mask: NDArray[np.bool_], evidence: Evidence) -> GateResult:
+    own = _record_values(one.of(mask), index)
+    assert gate.threshold is not None
+    skipped = one.skipped[mask]
+    reached = np.zeros(len(own), dtype=bool)
+    known = ~np.isnan(own)
+    reached[known] = _reaches(own[known], gate.threshold, one.metric, index)
+    bad = np.flatnonzero(~reached & ~skipped)  # an error is no pass: a must-pass record that was not scored did not pass
+    counted = int((~skipped).sum())
+    observed = float(reached.sum() / counted) if counted else math.nan
+    if not counted:
+        return _result(gate, title, "inconclusive", observed, None, "no record could be scored")
+    if not len(bad):
+        return _result(gate, title, "pass", observed, None, f"all {counted:,} records")
+    where = np.flatnonzero(mask)
+    names = tuple(evidence.table.ids[where[at]] for at in bad)
+    shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+    return _result(gate, title, "fail", observed, None, f"{len(names):,} of {counted:,} records: {shown}", names)
+
+
+def _errors(gate: GateSpec, title: str, evidence: Evidence, mask: NDArray[np.bool_]) -> GateResult:
+    failed = evidence.failed & mask
+    share = float(failed.sum() / mask.sum())
+    bound = gate.bound if gate.bound is not None else 0.0
+    good = share <= bound if gate.rule == "max" else share >= bound
+    names = tuple(evidence.table.ids[index] for index in np.flatnonzero(failed)[:1000]) if failed.any() else ()
+    why = f"{int(failed.sum()):,} of {int(mask.sum()):,} records have an error"
+    return _result(gate, title, "pass" if good else "fail", share, None, why, () if good else names)
+
+
+def _record_values(one: Measured, index: int) -> NDArray[np.float64]:
+    unscored = np.isnan(one.statistics).any(axis=1)
+    scores = np.asarray(one.metric.record_values(Rows(one.statistics.copy())), dtype=np.float64)[:, index].copy()
+    scores[unscored] = math.nan
+    return scores
+
+
+def _reaches(scores: NDArray[np.float64], threshold: float, metric: Measure, index: int) -> NDArray[np.bool_]:
+    lower = metric.direction(metric.parts[index]) is False
+    reached: NDArray[np.bool_] = scores <= threshold if lower else scores >= threshold
+    return reached
+
+
+def _part(name: str, measured: Mapping[str, Measured]) -> tuple[str, int]:
+    for label, one in measured.items():
+        if name in one.full_names:
+            return label, one.full_names.index(name)
+    raise EvalkitError(f"no value is called {name!r}")  # specs checks it, so only a part that the data decides comes here
+
+
+def title_of(gate: GateSpec) -> str:
+    """The rule as a person would write it: ``rouge.rougeL ≥ 0.25``."""
+    on = f" on {_where(gate)}" if gate.where else ""
+    if gate.every:
+        assert gate.threshold is not None
+        sign = "=" if gate.threshold == 1 else "≥"
+        return f"{gate.metric} {sign} {_plain(gate.threshold)}{' in every record' if not on else on}"
+    if gate.rule == "no_worse_than":
+        margin = f" − {_plain(gate.margin)}" if gate.margin else ""
+        return f"{gate.metric} no worse than {gate.baseline or 'baseline'}{margin}{on}"
+    assert gate.bound is not None
+    subject = gate.metric if gate.threshold is None else f"share with {gate.metric} reaching {_plain(gate.threshold)}"
+    return f"{subject} {'≥' if gate.rule == 'min' else '≤'} {_plain(gate.bound)}{on}"
+
+
+def _result(
+    gate: GateSpec, title: str, outcome: Outcome, observed: float, ci: tuple[float, float] | None, reason: str,
+    records: Sequence[str] = (),
+) -> GateResult:
+    bound = gate.threshold if gate.every else -gate.margin if gate.rule == "no_worse_than" else gate.bound
+    return GateResult(
+        metric=gate.metric, rule=gate.rule, bound=bound, observed=observed, ci=ci, outcome=outcome, reason=reason,
+        title=title, records=tuple(records), where=dict(gate.where), lets_by=gate.on_inconclusive == "pass",
+    )
+
+
+def _where(gate: GateSpec) -> str:
+    return ", ".join(f"{name}={'|'.join(map(_text, v)) if isinstance(v, (list, tuple)) else _text(v)}" for name, v in gate.where.items())
+
+
+def _text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else "null" if value is None else str(value)
+
+
+def _more(more: int | None) -> str:
+    return "" if not more else f"; about {more:,} more records would tell"
+
+
+def _plain(number: float) -> str:
+    """A bound as its author wrote it."""
+    return f"{number:g}".replace("-", "−")

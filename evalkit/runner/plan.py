@@ -1,0 +1,65 @@
+"""What a run will do: which metrics over which data, and the hash by which an interrupted run is found again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from evalkit.core.contracts import Backend, Measure, Metric, ModelMetric
+from evalkit.core.signature import canonical, fingerprint
+from evalkit.records.dataset import DataSet
+from evalkit.specs.suite import MetricSpec, Suite
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A validated suite over scanned data."""
+
+    suite: Suite
+    data: DataSet
+    backends: Mapping[str, Backend] = field(default_factory=dict)
+
+    @cached_property
+    def metrics(self) -> dict[str, Measure]:
+        """Every metric by its label."""
+        return {spec.label: spec.metric for spec in self.suite.metrics}
+
+    @cached_property
+    def cpu(self) -> dict[str, Metric]:
+        """Those that worker processes measure, batch by batch."""
+        return {label: metric for label, metric in self.metrics.items() if isinstance(metric, Metric)}
+
+    @cached_property
+    def asking(self) -> dict[str, ModelMetric]:
+        """Those that ask a model."""
+        return {label: metric for label, metric in self.metrics.items() if isinstance(metric, ModelMetric)}
+
+    @cached_property
+    def keep(self) -> tuple[str, ...]:
+        """Columns that rows keep: what slices and gates select by, and the cluster."""
+        wanted = ["cluster", *self.suite.slices, *(name for gate in self.suite.gates for name in gate.where)]
+        return tuple(dict.fromkeys(name for name in wanted if name in self.data.columns))
+
+    def signature(self, label: str) -> str:
+        """The metric's citable line over this data."""
+        return self.metrics[label].signature(self.data.facts)
+
+    def fingerprint(self, spec: MetricSpec) -> str:
+        """sha256 of all that moves this metric's score but the data."""
+        return fingerprint(spec.metric, backend=self.backends[spec.backend].identity if spec.backend else None)
+
+    @cached_property
+    def sha256(self) -> str:
+        """Equal for runs that would measure the same: data, selection, metrics, backends; gates and reports may differ."""
+        told = {
+            "suite": self.suite.name,
+            "data": self.data.sha256,
+            "fields": dict(self.suite.dataset.fields),
+            "limit": self.suite.dataset.limit,
+            "shuffle": self.suite.dataset.shuffle,
+            "chunks": [chunk.n for chunk in self.data.chunks],
+            "metrics": {spec.label: self.fingerprint(spec) for spec in self.suite.metrics},
+        }
+        return hashlib.sha256(canonical(told)).hexdigest()

@@ -1,0 +1,123 @@
+"""Writing what a run came to: results.json, and the reports that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import numpy as np
+
+from evalkit.core.run import Run
+from evalkit.records.dataset import DataSet
+from evalkit.store.files import write_text
+from evalkit.store.rows import read_scores, read_table
+
+if TYPE_CHECKING:
+    from evalkit.reports.records import RecordView
+    from evalkit.reports.summary import Summary
+
+FILES = {"json": "results.json", "html": "report.html", "junit": "junit.xml", "markdown": "report.md"}
+
+
+def write_reports(
+    run: Run, summary: Summary, kinds: Iterable[str], *, html: Path | None = None, markdown: Path | None = None
+) -> dict[str, Path]:
+    """The reports of a run in its folder, results.json last and always; copies of two of them where named.
+
+    Returns:
+        Where each kind is.
+    """
+    assert run.folder is not None
+    wanted = {kind: run.folder / FILES[kind] for kind in kinds if kind != "json"}
+    for kind, path in wanted.items():
+        write_text(path, rendered(kind, summary))
+    if html is not None:
+        write_text(html, rendered("html", summary))
+    if markdown is not None:
+        write_text(markdown, rendered("markdown", summary))
+    write_text(run.folder / FILES["json"], results_json(run))
+    return {**wanted, "json": run.folder / FILES["json"]}
+
+
+def results_json(run: Run) -> str:
+    """results.json as text: two-space indents, so that a committed baseline has readable diffs."""
+    return msgspec.json.format(msgspec.json.encode(run.to_json()), indent=2).decode() + "\n"
+
+
+def rendered(kind: str, summary: Summary) -> str:
+    """One report as text."""
+    if kind == "html":
+        from evalkit.reports.html import render_html
+
+        return render_html(summary)
+    if kind == "junit":
+        from evalkit.reports.junit import render_junit
+
+        return render_junit(summary)
+    from evalkit.reports.markdown import render_markdown
+
+    return render_markdown(summary)
+
+
+def record_view(run: Run, data: DataSet | None, baseline: Run | None = None) -> RecordView | None:
+    """The single records of a run for its reports; with the data at hand, their texts too. None without scores.parquet."""
+    from evalkit.reports.records import RecordView
+
+    if run.folder is None or not (run.folder / "scores.parquet").is_file():
+        return None
+    labels = list(run.main) or list(dict.fromkeys(name.partition(".")[0] for name in run.metrics))
+    table = read_table(run.folder)
+    scores = _scores(run)
+    return RecordView(
+        ids=table.ids,
+        scores=scores,
+        errors=_notes(run, labels, "error"),
+        fetch=_fetch(data) if data is not None else None,
+        baseline_scores=_aligned(run, baseline, table.ids) if baseline is not None else None,
+        reasons=_notes(run, labels, "reason"),
+    )
+
+
+def _scores(run: Run) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
+    assert run.folder is not None
+    return {name: column.to_numpy().astype(np.float64) for name, column in read_scores(run.folder, run.metrics).items()}
+
+
+def _notes(run: Run, labels: Iterable[str], kind: str) -> dict[str, dict[int, str]]:
+    assert run.folder is not None
+    found = {}
+    for name, column in read_scores(run.folder, [f"{label}.{kind}" for label in labels]).items():
+        where = np.flatnonzero(column.is_valid().to_numpy())
+        if len(where):
+            texts = column.take(where).to_pylist()
+            found[name.removesuffix(f".{kind}")] = dict(zip(where.tolist(), texts))
+    return found
+
+
+def _aligned(run: Run, baseline: Run, ids: Sequence[str]) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]] | None:
+    if baseline.folder is None or not (baseline.folder / "scores.parquet").is_file():
+        return None
+    theirs = read_table(baseline.folder).ids
+    place = {name: index for index, name in enumerate(theirs)}
+    at = np.array([place.get(name, -1) for name in ids], dtype=np.int64)
+    return {
+        name: np.where(at >= 0, scores[at], np.nan) for name, scores in _scores(baseline).items() if name in run.metrics
+    }
+
+
+def _fetch(data: DataSet) -> Any:
+    starts = np.array([chunk.start for chunk in data.chunks])
+
+    def fetch(indices: Sequence[int]) -> list[Mapping[str, Any]]:
+        owners = np.searchsorted(starts, np.asarray(indices), side="right") - 1
+        found: dict[int, Mapping[str, Any]] = {}
+        for owner in np.unique(owners):
+            chunk = data.chunks[int(owner)]
+            batch = chunk.read()
+            for index in (int(index) for index, own in zip(indices, owners) if own == owner):
+                found[index] = {name: values[index - chunk.start] for name, values in batch.columns.items()}
+        return [found[int(index)] for index in indices]
+
+    return fetch

@@ -1,0 +1,155 @@
+"""Rows to values: every part of every metric with its interval, over all records and over each slice."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.batch import Batch
+from evalkit.core.contracts import CorpusMetric, Measure
+from evalkit.core.rows import Floats, Rows
+from evalkit.core.run import Slice, Value
+from evalkit.stats.bootstrap import Interval, Statistic, intervals
+from evalkit.stats.proportion import wilson, wilson_clustered
+
+MOST_SLICES = 50  # values of one column; beyond, the largest are shown
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How intervals are made."""
+
+    confidence: float
+    resamples: int
+    seed: int
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric's rows over the whole data set."""
+
+    label: str
+    metric: Measure
+    statistics: Floats  # (n, k), NaN rows unscored
+    errors: NDArray[np.bool_]
+    skipped: NDArray[np.bool_]
+    signature: str = ""
+    fingerprint: str = ""
+    texts: Batch | None = None  # of a `CorpusMetric`: the needed columns of all these records
+
+    @property
+    def full_names(self) -> list[str]:
+        return [f"{self.label}.{part}" if part else self.label for part in self.metric.parts]
+
+    def statistic(self) -> Statistic:
+        """As the bootstrap takes it."""
+        return statistic_of(self.metric, self.statistics)
+
+    def of(self, mask: NDArray[np.bool_]) -> Measured:
+        """Over some of the records."""
+        return Measured(
+            self.label, self.metric, self.statistics[mask], self.errors[mask], self.skipped[mask],
+            self.signature, self.fingerprint, self.texts.take(np.flatnonzero(mask)) if self.texts else None,
+        )
+
+    def corpus(self) -> Floats | None:
+        """The values of a `CorpusMetric`, NaN when no record could be scored; None of any other metric."""
+        if not isinstance(self.metric, CorpusMetric) or self.texts is None:
+            return None
+        scored = np.flatnonzero(~np.isnan(self.statistics).any(axis=1))
+        if not len(scored):
+            return np.full(len(self.metric.parts), np.nan)
+        return self.metric.corpus(self.texts if len(scored) == len(self.statistics) else self.texts.take(scored))
+
+
+def statistic_of(metric: Measure, rows: Floats) -> Statistic:
+    """Rows with the way to combine them."""
+    return Statistic(rows, metric.combine, None if metric.additive else metric.combine_rows)
+
+
+def values(
+    measured: Sequence[Measured], clusters: NDArray[np.int64] | None, settings: Settings
+) -> dict[str, Value]:
+    """Every part of every metric, by full name."""
+    estimated = intervals(
+        [one.statistic() for one in measured],
+        seed=settings.seed,
+        level=settings.confidence,
+        resamples=settings.resamples,
+        clusters=clusters,
+    )
+    found: dict[str, Value] = {}
+    for one, interval in zip(measured, estimated):
+        found |= _values_of(one, interval, clusters, settings)
+    return found
+
+
+def _values_of(
+    one: Measured, interval: Interval, clusters: NDArray[np.int64] | None, settings: Settings
+) -> dict[str, Value]:
+    scored = ~np.isnan(one.statistics).any(axis=1)
+    n, total = int(scored.sum()), len(one.statistics)
+    whole = one.corpus()
+    told: dict[str, Value] = {}
+    for index, (part, name) in enumerate(zip(one.metric.parts, one.full_names)):
+        bounds: tuple[float, float] | None = (float(interval.low[index]), float(interval.high[index]))
+        kind = one.metric.interval_of(part)
+        if kind == "wilson":
+            hits = one.metric.record_values(Rows(one.statistics[scored]))[:, index]
+            bounds = wilson_bounds(hits, clusters[scored] if clusters is not None else None, settings.confidence)
+        if kind == "none" or bounds is None or any(map(math.isnan, bounds)):
+            bounds = None
+        told[name] = Value(
+            mean=float(interval.value[index] if whole is None else whole[index]),
+            ci=bounds,
+            confidence=settings.confidence,
+            stderr=float(interval.stderr[index]),
+            n=n,
+            errors=int(one.errors.sum()),
+            skipped=int(one.skipped.sum()),
+            coverage=n / total if total else math.nan,
+            signature=one.signature,
+            fingerprint=one.fingerprint,
+            higher_is_better=one.metric.direction(part),
+        )
+    return told
+
+
+def wilson_bounds(hits: Floats, clusters: NDArray[np.int64] | None, confidence: float) -> tuple[float, float] | None:
+    """Wilson's interval of records that are 0 or 1; with clusters, over the effective sample size. None for no record."""
+    if not len(hits):
+        return None
+    if clusters is None or len(np.unique(clusters)) == len(clusters):
+        low, high = wilson(hits.sum(), len(hits), confidence)
+    else:
+        _, codes, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+        low, high = wilson_clustered(np.bincount(codes, weights=hits), sizes, confidence)
+    return float(low), float(high)
+
+
+def slices(
+    measured: Sequence[Measured],
+    columns: Mapping[str, tuple[NDArray[np.int64], list[Any]]],
+    clusters: NDArray[np.int64] | None,
+    settings: Settings,
+) -> list[Slice]:
+    """Every metric for each value of each slice column, the largest slices first where there are many.
+
+    Args:
+        columns: by name, integer codes of shape (n,) and the values they stand for.
+    """
+    found = []
+    for name, (codes, labels) in columns.items():
+        sizes = np.bincount(codes, minlength=len(labels))
+        shown = sorted(range(len(labels)), key=lambda code: (-sizes[code], str(labels[code])))[:MOST_SLICES]
+        for code in sorted(shown, key=lambda code: (labels[code] is None, str(labels[code]))):
+            mask = codes == code
+            part = [one.of(mask) for one in measured]
+            own = clusters[mask] if clusters is not None else None
+            found.append(Slice({name: labels[code]}, int(sizes[code]), values(part, own, settings)))
+    return found
