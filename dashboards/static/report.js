@@ -14,7 +14,7 @@
   const show = (name) => {
     theme = order.includes(name) ? name : "auto";
     if (theme === "auto") { delete root.dataset.theme; } else { root.dataset.theme = theme; }
-    button.textContent = `theme: ${theme}`;
+    button.querySelector(".state").textContent = theme;
   };
   show(theme);
   button.hidden = false;

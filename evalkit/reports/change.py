@@ -46,6 +46,7 @@ def change(
     now: Value,
     before: Value,
     *,
+    digits: int,
     given: tuple[float, float, float] | None = None,
     scores: NDArray[np.float64] | None = None,
     earlier: NDArray[np.float64] | None = None,
@@ -54,6 +55,7 @@ def change(
     """The difference of two values of one metric; None where either is missing.
 
     Args:
+        digits: decimals of the value as it is shown; the difference gets as many.
         given: difference, low and high of a paired test that was already made; it wins.
         scores, earlier: the records' own values in both runs, aligned, shape (n,); they give a paired interval where
             the metric is their mean.
@@ -69,7 +71,6 @@ def change(
         found = paired(scores, earlier, clusters, now.confidence)
         if found is not None:
             basis, (difference, low, high) = "paired", found
-    digits = numbers.decimals(now.mean, before.mean)
     return Change(
         before=before.mean,
         difference=difference,

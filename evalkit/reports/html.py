@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
+import re
 from dataclasses import dataclass
 
 from evalkit.core.content import content_root
@@ -41,7 +42,7 @@ def render_html(summary: Summary) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(count=numbers.count, number=numbers.number)
+    environment.filters.update(count=numbers.count, breakable=breakable)
     style = (folder / "static" / "report.css").read_text("utf-8")
     script = (folder / "static" / "report.js").read_text("utf-8")
     page = environment.get_template("report.html.j2").render(
@@ -58,6 +59,13 @@ def render_html(summary: Summary) -> str:
         sort_key=sort_key,
     )
     return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def breakable(name: str) -> str:
+    """A metric's name, escaped, that may be broken after its dots and underscores."""
+    from markupsafe import Markup, escape
+
+    return Markup(re.sub(r"(?<=[._:])(?=\w)", "<wbr>", str(escape(name))))  # noqa: S704 - escaped just now
 
 
 def policy(style: str, script: str) -> str:

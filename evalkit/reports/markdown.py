@@ -32,7 +32,8 @@ def render_markdown(summary: Summary, *, report: str | None = None, limit: int =
     sections = [
         _gates(summary.gates),
         *_metrics(summary),
-        *(_lost(group) for group in summary.cases("lost")),
+        *(_lost(group, 10) for group in summary.cases("lost") if group.binary),
+        _falls([group for group in summary.cases("lost") if not group.binary]),
         *(_slices(group, summary) for group in summary.slices),
     ]
     kept, size, left_out = [head], len(head) + len(last) + 200, 0
@@ -117,7 +118,14 @@ def _change(row: MetricRow) -> list[str]:
     return [row.change.text, words if row.change.comparable else f"{words}, measured otherwise"]
 
 
-def _lost(group: CaseGroup, most: int = 5) -> str:
+def _falls(groups: Sequence[CaseGroup]) -> str:
+    """The largest falls of graded scores, folded away: most of them are noise."""
+    if not groups:
+        return ""
+    return _folded("largest falls of graded scores", "\n\n".join(_lost(group, 3) for group in groups[:20]))
+
+
+def _lost(group: CaseGroup, most: int) -> str:
     rows = [_case(case) for case in group.cases[:most]]
     note = f"{code(group.metric)}: {group.note}"
     if group.lost > most:

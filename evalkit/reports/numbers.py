@@ -8,14 +8,16 @@ NOTHING = "–"
 MINUS = "−"
 
 
-def decimals(*values: float, width: float = 0.0) -> int:
-    """How many decimals suit values that are shown together: about three significant digits of the largest.
+def decimals(value: float, *others: float, width: float = 0.0) -> int:
+    """How many decimals suit a value and what is shown beside it: about three significant digits.
 
     Args:
-        values: what is shown on this scale; NaN and infinities are left out.
+        value: what counts; 0.98 keeps three decimals though its interval ends at 1.002.
+        others: decide where the value is tiny beside them, zero or missing (0.001, 0.000 – 0.020).
         width: of the interval, if any: decimals are added (three at most) until it does not round to nothing.
     """
-    size = max((abs(value) for value in values if math.isfinite(value)), default=0.0)
+    sizes = [abs(size) for size in (value, *others) if math.isfinite(size)]
+    size = abs(value) if math.isfinite(value) and abs(value) >= 0.05 else max(sizes, default=0.0)
     if size >= 1_000:
         digits = 0
     elif size >= 10:
@@ -69,6 +71,13 @@ def interval(low: float, high: float, digits: int | None = None) -> str:
 def signed_interval(low: float, high: float, digits: int | None = None) -> str:
     """A range of a difference: ``−0.05 to +0.03``."""
     return f"{signed(low, digits)} to {signed(high, digits)}"
+
+
+def score(value: float, digits: int | None = None) -> str:
+    """One record's score: whole numbers without decimals, ``1`` and ``0``; others as `number`."""
+    if math.isfinite(value) and value == int(value) and abs(value) < 1e15:
+        return count(int(value))
+    return number(value, digits)
 
 
 def count(value: int) -> str:

@@ -64,7 +64,7 @@ def histogram(
         anchor, shift = ("end", -5) if axis(mean) > width * 0.72 else ("start", 5)
         shapes.append(_text("value", axis(mean) + shift, top - 6, numbers.number(mean, digits), anchor, MARK, 11, bold=True))
     shapes.append(_line("axis", left, floor + 0.5, width - right, floor + 0.5, AXIS, 1))
-    shapes += _ticks(spread, axis, floor, digits, width)
+    shapes += _ticks(spread, axis, floor)
     told = f"{numbers.counted(sum(spread.counts) + spread.below + spread.above, 'record')}"
     if spread.above or spread.below:
         aside = [f"{numbers.count(n)} {side}" for n, side in ((spread.below, "below"), (spread.above, "above")) if n]
@@ -97,7 +97,8 @@ def forest(points: Sequence[Point], *, title: str, digits: int | None = None, ke
     """Values with their intervals, one below the other on one scale; the strong point's value is drawn through all."""
     step, top, bottom = 26, 8, 24
     height = top + step * len(points) + bottom
-    label_end, right = 118, 54
+    longest = max((len(numbers.number(point.value, digits)) for point in points), default=0)
+    label_end, right = 118, max(54.0, 7.4 * longest + 6)
     bounds = [x for point in points for x in (point.value, point.low, point.high) if math.isfinite(x)]
     axis = _Axis(min(bounds, default=0.0), max(bounds, default=1.0), label_end + 12, width - right - 10)
     floor = height - bottom
@@ -181,7 +182,7 @@ def _bin_name(spread: Histogram, index: int, digits: int | None) -> str:
     return numbers.interval(spread.edges[index], spread.edges[index + 1], digits)
 
 
-def _ticks(spread: Histogram, axis: _Axis, floor: float, digits: int | None, width: int) -> list[str]:
+def _ticks(spread: Histogram, axis: _Axis, floor: float) -> list[str]:
     if spread.discrete:
         values = list(spread.edges[:-1])
         if len(values) > 6:
@@ -190,10 +191,10 @@ def _ticks(spread: Histogram, axis: _Axis, floor: float, digits: int | None, wid
         if all(len(text) <= 7 for text in texts):
             return [_text("tick", axis(value), floor + 15, text, "middle", AXIS, 10.5) for value, text in zip(values, texts)]
     low, high = axis.low, axis.high
-    shown = numbers.decimals(low, high) if digits is None else digits
+    shown = numbers.decimals(max(low, high, key=abs))
     return [
-        _text("tick", axis.left, floor + 15, numbers.number(low, shown), "start", AXIS, 10.5),
-        _text("tick", axis.right, floor + 15, numbers.number(high, shown), "end", AXIS, 10.5),
+        _text("tick", axis.left, floor + 15, numbers.score(low, shown), "start", AXIS, 10.5),
+        _text("tick", axis.right, floor + 15, numbers.score(high, shown), "end", AXIS, 10.5),
     ]
 
 

@@ -82,8 +82,8 @@ class CaseGroup:
     title: str
     note: str
     cases: tuple[Case, ...]
-    lost: int = 0  # records that were right and are wrong, or fell
-    gained: int = 0
+    lost: int = 0  # records that were right and are wrong, or score worse
+    binary: bool = False  # right or wrong, nothing between
 
 
 @dataclass(frozen=True)
@@ -106,10 +106,10 @@ class Wanted:
     note: str
     indices: tuple[int, ...]
     lost: int = 0
-    gained: int = 0
+    binary: bool = False
 
 
-def worst_of(name: str, scores: Scores, *, higher_is_better: bool, most: int) -> Wanted | None:
+def worst_of(name: str, scores: Scores, *, higher_is_better: bool, most: int, digits: int | None = None) -> Wanted | None:
     """The records with the lowest scores (highest where lower is better); None where all are equally good."""
     costs = -scores if not higher_is_better else scores
     scored = np.flatnonzero(np.isfinite(costs))
@@ -122,8 +122,9 @@ def worst_of(name: str, scores: Scores, *, higher_is_better: bool, most: int) ->
     order = below[np.argsort(costs[below], kind="stable")][:most]
     lowest = costs[order[0]]
     ties = int((values == lowest).sum())
-    note = f"{numbers.count(ties)} of {numbers.counted(len(scored), 'record')} at {numbers.number(float(scores[order[0]]))}"
-    return Wanted("worst", name, name, note if ties > 1 else "", tuple(order.tolist()))
+    shown = numbers.score(float(scores[order[0]]), digits)
+    note = f"{numbers.count(ties)} of {numbers.counted(len(scored), 'record')} at {shown}" if ties > 1 else f"from {shown}"
+    return Wanted("worst", name, name, note, tuple(order.tolist()))
 
 
 def lost_of(name: str, now: Scores, then: Scores, *, higher_is_better: bool, most: int) -> Wanted | None:
@@ -136,10 +137,10 @@ def lost_of(name: str, now: Scores, then: Scores, *, higher_is_better: bool, mos
     gained = int((both & (change > 0)).sum())
     binary = bool(np.isin(now[both], (0.0, 1.0)).all() and np.isin(then[both], (0.0, 1.0)).all())
     order = fell[np.argsort(change[fell], kind="stable")][:most]
-    verb = "went from right to wrong" if binary else "fell"
-    other = "from wrong to right" if binary else "rose"
+    verb = "went from right to wrong" if binary else "got worse"
+    other = "from wrong to right" if binary else "better"
     note = f"{numbers.counted(len(fell), 'record')} {verb}, {numbers.count(gained)} {other}"
-    return Wanted("lost", name, name, note, tuple(order.tolist()), lost=len(fell), gained=gained)
+    return Wanted("lost", name, name, note, tuple(order.tolist()), lost=len(fell), binary=binary)
 
 
 def failures_of(gate: GateResult, title: str, view: RecordView, *, most: int) -> Wanted | None:
@@ -155,7 +156,7 @@ def failures_of(gate: GateResult, title: str, view: RecordView, *, most: int) ->
     return Wanted("gate", gate.metric, title, note, indices[:most])
 
 
-def cases(wanted: Sequence[Wanted], view: RecordView, main: Mapping[str, str]) -> tuple[CaseGroup, ...]:
+def cases(wanted: Sequence[Wanted], view: RecordView, main: Mapping[str, str], digits: Mapping[str, int]) -> tuple[CaseGroup, ...]:
     """The lists with their texts; every record is fetched once and the whole keeps to `TEXT_BUDGET`."""
     indices = sorted({index for group in wanted for index in group.indices})
     records = dict(zip(indices, view.fetch(indices), strict=True)) if view.fetch and indices else {}
@@ -165,7 +166,7 @@ def cases(wanted: Sequence[Wanted], view: RecordView, main: Mapping[str, str]) -
     for limit in TEXT_LIMITS:
         texts = {index: record_texts(record, limit) for index, record in records.items()}
         previous = {index: field_texts(record.get("output"), limit)[0] for index, record in earlier.items()}
-        groups = tuple(_group(group, view, texts, previous, labels, limit) for group in wanted)
+        groups = tuple(_group(group, view, texts, previous, labels, digits, limit) for group in wanted)
         if sum(_weight(case) for group in groups for case in group.cases) <= TEXT_BUDGET:
             break
     return groups
@@ -177,8 +178,10 @@ def _group(
     texts: Mapping[int, tuple[Text, ...]],
     previous: Mapping[int, tuple[str, ...]],
     labels: Mapping[str, str],
+    digits: Mapping[str, int],
     limit: int,
 ) -> CaseGroup:
+    shown = digits.get(wanted.metric)
     scores = view.scores.get(wanted.metric)
     before = (view.baseline_scores or {}).get(wanted.metric)
     reasons = view.reasons.get(labels.get(wanted.metric, wanted.metric), {})
@@ -186,15 +189,15 @@ def _group(
         Case(
             index=index,
             id=one_line(str(view.ids[index]), 120),
-            score=numbers.number(float(scores[index])) if scores is not None else "",
-            before=numbers.number(float(before[index])) if before is not None and np.isfinite(before[index]) else "",
+            score=numbers.score(float(scores[index]), shown) if scores is not None else "",
+            before=numbers.score(float(before[index]), shown) if before is not None and np.isfinite(before[index]) else "",
             reason=shortened(visible(str(reasons.get(index, ""))), limit),
             texts=texts.get(index, ()),
             previous=previous.get(index, ()) if wanted.kind == "lost" else (),
         )
         for index in wanted.indices
     )
-    return CaseGroup(wanted.kind, wanted.metric, wanted.title, wanted.note, listed, wanted.lost, wanted.gained)
+    return CaseGroup(wanted.kind, wanted.metric, wanted.title, wanted.note, listed, wanted.lost, wanted.binary)
 
 
 def _weight(case: Case) -> int:

@@ -16,10 +16,7 @@ def visible(text: str) -> str:
 
 
 def _spelled(match: re.Match[str]) -> str:
-    code = ord(match.group())
-    if code < 0x20:
-        return chr(0x2400 + code)  # the control pictures: ␀ ␛ …
-    return "␡" if code == 0x7F else f"⟨U+{code:04X}⟩"
+    return f"⟨U+{ord(match.group()):04X}⟩"
 
 
 def one_line(text: str, limit: int | None = None) -> str:

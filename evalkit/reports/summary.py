@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -184,7 +184,7 @@ def summarise(
         metrics=rows,
         gates=gates,
         slices=_slices(run),
-        lists=_lists(run, records) if records is not None else (),
+        lists=_lists(run, records, {row.name: row.digits for row in rows}) if records is not None else (),
         errors=errors_of(records) if records is not None else (),
         facts=_facts(run, baseline),
         prompts=tuple(Fact(one_line(key, 120), text[:20_000], code=True) for key, text in run.prompts.items()),
@@ -214,24 +214,24 @@ def _metric(
     differences: Mapping[str, tuple[float, float, float]],
 ) -> MetricRow:
     scores = records.scores.get(name) if records is not None else None
-    found = None
-    if baseline is not None and name in baseline.metrics:
-        earlier = (records.baseline_scores or {}).get(name) if records is not None else None
-        found = change(
-            value,
-            baseline.metrics[name],
-            given=differences.get(name),
-            scores=scores,
-            earlier=earlier,
-            clusters=records.clusters if records is not None else None,
-        )
     main = name in run.main.values() or name in run.main or not run.main
-    return metric_row(name, value, main=main, found=found, histogram=None if scores is None else histogram(scores))
+    row = metric_row(name, value, main=main, histogram=None if scores is None else histogram(scores))
+    if baseline is None or name not in baseline.metrics:
+        return row
+    earlier = (records.baseline_scores or {}).get(name) if records is not None else None
+    found = change(
+        value,
+        baseline.metrics[name],
+        digits=row.digits,
+        given=differences.get(name),
+        scores=scores,
+        earlier=earlier,
+        clusters=records.clusters if records is not None else None,
+    )
+    return replace(row, change=found)
 
 
-def metric_row(
-    name: str, value: Value, *, main: bool = True, found: Change | None = None, histogram: Histogram | None = None
-) -> MetricRow:
+def metric_row(name: str, value: Value, *, main: bool = True, histogram: Histogram | None = None) -> MetricRow:
     """A value in words; the interval's width decides the digits."""
     low, high = value.ci if value.ci else (math.nan, math.nan)
     digits = numbers.decimals(value.mean, low, high, width=high - low)
@@ -252,7 +252,6 @@ def metric_row(
         skipped_text=numbers.count(value.skipped),
         note=", ".join(part for part in (one_line(value.mode or "", 200), lower) if part),
         direction=direction,
-        change=found,
         histogram=histogram,
     )
 
@@ -382,7 +381,7 @@ def _plain(value: Any) -> str:
     return "(none)" if value is None or value == "" else str(value)
 
 
-def _lists(run: Run, view: RecordView) -> tuple[CaseGroup, ...]:
+def _lists(run: Run, view: RecordView, digits: Mapping[str, int]) -> tuple[CaseGroup, ...]:
     """Which records to list: what gates name, what the baseline did better, and the worst of each main metric."""
     mains = [name for name in run.metrics if name in view.scores and (name in run.main.values() or not run.main)]
     judged = [(name, bool(better)) for name in mains if (better := run.metrics[name].higher_is_better) is not None]
@@ -392,8 +391,10 @@ def _lists(run: Run, view: RecordView) -> tuple[CaseGroup, ...]:
         earlier = (view.baseline_scores or {}).get(name)
         if earlier is not None:
             wanted.append(lost_of(name, view.scores[name], earlier, higher_is_better=better, most=share))
-    wanted += [worst_of(name, view.scores[name], higher_is_better=better, most=share) for name, better in judged]
-    return cases([group for group in wanted if group is not None], view, run.main)
+    wanted += [
+        worst_of(name, view.scores[name], higher_is_better=better, most=share, digits=digits.get(name)) for name, better in judged
+    ]
+    return cases([group for group in wanted if group is not None], view, run.main, digits)
 
 
 def _baseline_note(run: Run, baseline: Run | None) -> str:

@@ -76,6 +76,9 @@ MAIN = {
 }
 
 
+CORPUS = ("bleu", "chrf", "ter", "latency.p", "cost.p", "tokens.p")  # not the mean of the records' own scores
+
+
 def scores_of(kind: str, mean: float, n: int, rng: np.random.Generator) -> np.ndarray:
     """Record scores of a plausible shape around a mean."""
     if kind == "binary":
@@ -97,9 +100,17 @@ def scores_of(kind: str, mean: float, n: int, rng: np.random.Generator) -> np.nd
     return rng.normal(mean, 1, n)
 
 
-def make_run(n: int = N, *, shift: float = 0.0, run_id: str = "20261122T063512Z-quickstart-3f9a1c") -> Run:
+def make_run(
+    n: int = N, *, shift: float = 0.0, run_id: str = "20261122T063512Z-quickstart-3f9a1c", scores: dict[str, Any] | None = None
+) -> Run:
+    """A run; with record scores, the metrics that are plain means are the means of these."""
+
     def value(name: str, mean: float, half: float | None, better: bool | None, scale: float = 1.0) -> Value:
         moved = mean * (1 + shift)
+        known = (scores or {}).get(name)
+        if known is not None and scale == 1.0 and np.isfinite(known).any() and not name.startswith(CORPUS):
+            moved = float(np.nanmean(known))
+            half = None if half is None else float(1.96 * np.nanstd(known) / math.sqrt(n))
         ci = None if half is None else (moved - half * scale, moved + half * scale)
         errors = 3 if name.startswith("consistency") else n if name == "faithfulness" else 0
         return Value(
@@ -165,8 +176,16 @@ def make_records(n: int = N, *, seed: int = 5, baseline: bool = True) -> RecordV
 
     earlier = None
     if baseline:
-        earlier = {name: np.clip(array + rng.normal(0.01, 0.1, n), 0, 1) if name not in ("exact_match", "contains") else array.copy()
-                   for name, array in scores.items() if np.nanmax(np.nan_to_num(array)) <= 1 and name != "faithfulness"}
+        kinds = {name: kind for name, *_, kind in PARTS}
+        earlier = {}
+        for name, array in scores.items():
+            if kinds[name] in ("binary", "ones"):
+                earlier[name] = np.where(rng.random(n) < 0.04, 1 - array, array)
+            elif kinds[name] == "unit":
+                moved = {"meteor": 0.03, "token_f1": -0.02}.get(name, 0.0)
+                earlier[name] = np.clip(array + rng.normal(moved, 0.1, n), 0, 1)
+            elif kinds[name] != "none":
+                earlier[name] = array * rng.lognormal(0.0, 0.2, n)
         earlier["exact_match"][5:17] = 1.0
         earlier["contains"][20:24] = 0.0
     return RecordView(
@@ -180,19 +199,27 @@ def make_records(n: int = N, *, seed: int = 5, baseline: bool = True) -> RecordV
     )
 
 
+def make_summary(n: int = N) -> Summary:
+    """A run with records, compared with a baseline."""
+    records = make_records(n)
+    now = make_run(n, scores=dict(records.scores))
+    then = make_run(n, shift=0.03, run_id="20261120T101010Z-quickstart-aa11bb", scores=dict(records.baseline_scores or {}))
+    return summarise(now, baseline=then, records=records)
+
+
 @pytest.fixture(scope="session")
 def run() -> Run:
     return make_run()
 
 
 @pytest.fixture(scope="session")
-def baseline() -> Run:
-    return make_run(shift=0.03, run_id="20261120T101010Z-quickstart-aa11bb")
+def view() -> RecordView:
+    return make_records()
 
 
 @pytest.fixture(scope="session")
-def summary(run: Run, baseline: Run) -> Summary:
-    return summarise(run, baseline=baseline, records=make_records())
+def summary() -> Summary:
+    return make_summary()
 
 
 @pytest.fixture(scope="session")
@@ -203,4 +230,4 @@ def bare(run: Run) -> Summary:
 
 @pytest.fixture(scope="session")
 def big_summary() -> Summary:
-    return summarise(make_run(100_000), baseline=make_run(100_000, shift=0.03), records=make_records(100_000))
+    return make_summary(100_000)
