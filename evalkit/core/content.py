@@ -62,7 +62,8 @@ def locate(name: str, *, beside: Path, root: Path, plugins: Sequence[Path] = ())
         candidate = base / name
         real = candidate.resolve()
         if not any(real.is_relative_to(home) for home in homes):
-            if candidate.exists() or ".." in Path(name).parts:
+            upwards = ".." in Path(name).parts  # meant from beside the suite; from another base it is no try at all
+            if (upwards and base is beside) or (candidate.exists() and not upwards):
                 raise PathEscape(f"{name!r} leads out of the project, to {real}")
         elif candidate.exists():
             return candidate

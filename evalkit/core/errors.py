@@ -38,7 +38,7 @@ class Problem:
 
     def __str__(self) -> str:
         text = f"{self.where}: {self.what}" if self.where else self.what
-        return f"{text}; {self.hint}" if self.hint else text
+        return (f"{text}; {self.hint}" if self.hint else text).removesuffix(".")
 
 
 class SpecError(EvalkitError, ValueError):

@@ -150,6 +150,11 @@ def nearest_file(name: str, bases: Iterable[Path]) -> str | None:
         parent = Path(name).parent
         close = nearest(Path(name).name, [entry.name for entry in _entries(parent) if entry.is_file()])
         return str(parent / close) if close else None
+    bases = list(bases)
+    for base in bases[:1]:  # a slip in the last part of the path, as the user wrote it
+        close = nearest(PurePath(name).name, [entry.name for entry in _entries((base / name).parent) if entry.is_file()])
+        if close is not None:
+            return (PurePath(name).parent / close).as_posix()
     clean = PurePath(os.path.normpath(name)).as_posix()
     for base in bases:
         candidates = list(_files(base, max(2, clean.count("/") + 1)))

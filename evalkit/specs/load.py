@@ -45,6 +45,9 @@ def load_suite(
     path = find_suite(name_or_path, cwd)
     home = Home.of(path, cwd)
     source = home.shown(path)
+    if path.suffix in _DATA:
+        hint = f"`evalkit init {source}` writes a suite for it."
+        raise SpecError(Problem(source, "this is a data file, not a suite", hint))
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -148,12 +151,6 @@ def _checked(
 ) -> Suite:  # fmt: skip
     from evalkit.specs.validate import check_suite, spread
 
-    if path is not None and path.suffix in _DATA and not (isinstance(tree.value, Mapping) and "metrics" in tree.value):
-        raise SpecError(
-            Problem(
-                tree.source, "this is a data file, not a suite", f"`evalkit init {tree.source}` writes a suite for it."
-            )
-        )
     spread(tree)
     apply(tree, overrides)
     spread(tree)  # what an override set may be a short form again
