@@ -9,13 +9,11 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evalkit.stats.resample import Indices, Units, weight_blocks, weighted_sums
+from evalkit.stats.members import CombineRows, Members
+from evalkit.stats.resample import Units, weight_blocks, weighted_sums
 from evalkit.stats.sums import Floats, centred, column_sums
 
 POOL_ABOVE = 20_000
-_EXPANDED = 1_000_000  # weights of records handed to `combine_rows` at once: 8 MB, and a few times that inside it
-_JACKKNIFE = 250  # groups left out in turn where a statistic is no sum
-_GROUPING = 1 << 17  # the spawn key of the stream that deals those groups
 
 
 @dataclass(frozen=True)
@@ -29,7 +27,7 @@ class Statistic:
 
     values: Floats  # (n, k); a row with a NaN is a record that was not scored
     combine: Callable[[Floats], Floats]
-    combine_rows: Callable[[Floats, Floats], Floats] | None = None
+    combine_rows: CombineRows | None = None
 
     @cached_property
     def scored(self) -> NDArray[np.bool_]:
@@ -76,19 +74,28 @@ def distributions(
     units = Units.of(lengths[0], clusters, sequence, pool_above)
     with np.errstate(all="ignore"):
         sums = {at: _Sums(one, units) for at, one in enumerate(statistics) if one.combine_rows is None}
-        members = {at: _Members(one, units, sequence) for at, one in enumerate(statistics) if at not in sums}
+        members = {
+            at: Members.of(one.values, one.scored, one.combine_rows, units)
+            for at, one in enumerate(statistics)
+            if one.combine_rows is not None
+        }
         layout = _Layout(list(sums.values()), units.count)
         totals = np.zeros((resamples, layout.matrix.shape[1]))
-        draws = {at: np.full((resamples, one.parts), np.nan) for at, one in members.items()}
+        draws = {at: np.full((resamples, len(one.value)), np.nan) for at, one in members.items()}
         if units.count:
             rng = np.random.Generator(np.random.PCG64(sequence))
             for rows, weights in weight_blocks(rng, units.count, resamples):
                 weighted_sums(weights, layout.matrix, totals[rows])
                 for at, other in members.items():
                     draws[at][rows] = other.resampled(weights)
+        made: dict[int, Distribution] = {}
+        for at, other in members.items():
+            centre = other.resampled(np.ones((1, units.count)))[0]
+            cubes, squares = _influence(other.without(sequence))
+            made[at] = Distribution(other.value, centre, draws[at], cubes, squares, other.n, len(other.held))
         for place, (at, one) in enumerate(sums.items()):
-            draws[at] = one.statistic.combine(layout.totals_of(place, totals))
-        return [(sums.get(at) or members[at]).distribution(draws[at]) for at in range(len(statistics))]
+            made[at] = one.distribution(one.statistic.combine(layout.totals_of(place, totals)))
+    return [made[at] for at in range(len(statistics))]
 
 
 class _Sums:
@@ -116,7 +123,7 @@ class _Sums:
         return Distribution(
             self.statistic.combine(column_sums(self.statistic.values, self.statistic.scored)),
             self.statistic.combine(totals),
-            draws, *_influence(without), n=self.n, units=m,
+            draws, *_influence(without), self.n, m,
         )
 
 
@@ -156,49 +163,6 @@ class _Layout:
             ],
             axis=-1,
         )
-
-
-class _Members:
-    """A statistic of weighted records: it gets the same weights, those of a unit for every record in it."""
-
-    def __init__(self, statistic: Statistic, units: Units, seed: np.random.SeedSequence) -> None:
-        assert statistic.combine_rows is not None
-        self.combine_rows = statistic.combine_rows
-        rows = np.flatnonzero(statistic.scored)
-        rows = rows[np.argsort(statistic.values[rows, 0], kind="stable")]  # sorted: quantiles need not sort again
-        self.n = len(rows)
-        self.values = statistic.values[rows]
-        self.unit: Indices = rows if units.of_row is None else units.of_row[rows]
-        self.units = int(units.holding(statistic.scored).sum())
-        self.count = units.count
-        self.value = self.combine_rows(self.values, np.ones((1, self.n)))[0]
-        self.parts = len(self.value)
-        self.seed = seed
-
-    def resampled(self, weights: Floats) -> Floats:
-        """Values (b, parts) under the weights (b, units) of the units."""
-        step = max(1, _EXPANDED // max(self.n, 1))
-        return np.concatenate(
-            [
-                self.combine_rows(self.values, np.take(weights[start : start + step], self.unit, axis=1))
-                for start in range(0, len(weights), step)
-            ]
-        )
-
-    def distribution(self, draws: Floats) -> Distribution:
-        """With the jackknife over units, or over random groups of them: the acceleration needs no more."""
-        groups = min(self.units, _JACKKNIFE)
-        held = np.unique(self.unit)
-        group = np.full(self.count, -1, dtype=np.int64)
-        dealt = np.random.SeedSequence(entropy=self.seed.entropy, spawn_key=(*self.seed.spawn_key, _GROUPING))
-        order = np.random.Generator(np.random.PCG64(dealt)).permutation(len(held))
-        group[held[order]] = np.arange(len(held)) % max(groups, 1)
-        step = max(1, _EXPANDED // max(self.count, 1))
-        without = np.full((groups, self.parts), np.nan)
-        for start in range(0, groups, step):
-            left_out = np.arange(start, min(start + step, groups))
-            without[left_out] = self.resampled((group != left_out[:, None]).astype(np.float64))
-        return Distribution(self.value, self.value, draws, *_influence(without), n=self.n, units=self.units)
 
 
 def _influence(without: Floats) -> tuple[Floats, Floats]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from statistics import NormalDist
 
 _STANDARD = NormalDist()
@@ -31,6 +32,7 @@ def student_cdf(x: float, df: float) -> float:
     return tail if x < 0.0 else 1.0 - tail
 
 
+@lru_cache(maxsize=256)
 def student_quantile(p: float, df: float) -> float:
     """The x with P(T ≤ x) = p, to about 10 digits.
 
