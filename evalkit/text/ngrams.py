@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int64]
 Keys = NDArray[np.uint64]
 
-CHUNK = 1 << 16  # symbols handled at once: the working arrays stay in the cache and memory stays flat
+CHUNK = 1 << 14  # symbols handled at once: the working arrays stay in the cache and memory stays flat
 _KEY_BITS = 64
 
 
