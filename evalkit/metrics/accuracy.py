@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,14 +20,15 @@ from evalkit.stats.ratio import ratio
 class Accuracy(Metric):
     """Share of outputs whose label is a reference's, white space around it and case apart.
 
-    Without ``labels``, rows are ``(hit, 1)`` and accuracy is all there is: sums over batches need the labels named first.
-    With them, rows also hold the diagonal and the margins of the confusion matrix, which is all that precision, recall, F1
-    and Cohen's kappa ask of it, in 3 columns a label instead of one a pair.  A label outside ``labels`` counts as one class
-    ``other``: a wrong answer lowers recall like any other, but the averages are over ``labels`` only.
+    Without ``labels``, rows are ``(hit, 1)`` and accuracy is all there is: sums over batches need the labels named
+    first. With them, rows also hold the diagonal and the margins of the confusion matrix, which is all that precision,
+    recall, F1 and Cohen's kappa ask of it, in 3 columns a label instead of one a pair.  A label outside ``labels``
+    counts as one class ``other``: a wrong answer lowers recall like any other, but the averages are over ``labels``
+    only.
 
-    0/0 is as in scikit-learn: 0 for a label that occurs on one side only; a label that occurs on neither has no value and is
-    left out of the macro averages.  Kappa pools all labels outside ``labels`` and has no value where chance alone agrees.  Of
-    several references the one that fits counts, else the first.
+    0/0 is as in scikit-learn: 0 for a label that occurs on one side only; a label that occurs on neither has no value
+    and is left out of the macro averages.  Kappa pools all labels outside ``labels`` and has no value where chance
+    alone agrees.  Of several references the one that fits counts, else the first.
     """
 
     needs = ("output", "reference")
@@ -37,19 +37,22 @@ class Accuracy(Metric):
     def __post_init__(self) -> None:
         twice = [label for label, times in Counter(map(plain, self.labels)).items() if times > 1]
         if twice:
-            raise ValueError(f"labels: {twice[0]!r} is named twice; white space around a label and its case do not count")
+            message = f"labels: {twice[0]!r} is named twice; white space around a label and its case do not count"
+            raise ValueError(message)
 
     @property
     def parts(self) -> tuple[str, ...]:
         if not self.labels:
             return ("",)
         averages = [f"{how}_{what}" for how in ("macro", "micro") for what in ("precision", "recall", "f1")]
-        return ("", "kappa", *averages, *(f"{what}_{label}" for what in ("precision", "recall", "f1") for label in self.labels))
+        each = [f"{what}_{label}" for what in ("precision", "recall", "f1") for label in self.labels]
+        return ("", "kappa", *averages, *each)
 
     @property
     def columns(self) -> tuple[str, ...]:
         classes = (*self.labels, "other") if self.labels else ()
-        return ("hits", "records", *(f"{what}:{label}" for what in ("hits", "output", "reference") for label in classes))
+        counts = [f"{what}:{label}" for what in ("hits", "output", "reference") for label in classes]
+        return ("hits", "records", *counts)
 
     def interval_of(self, part: str) -> IntervalKind:
         return "bootstrap" if part else "wilson"
@@ -58,7 +61,6 @@ class Accuracy(Metric):
         references = batch.lists("reference")
         outputs = list(map(plain, batch.texts("output")))
         wanted = list(map(plain, references.flat))
-        starts = references.offsets[:-1]
         pairs = zip(references.owners.tolist(), wanted, strict=True)
         equal = np.fromiter((outputs[owner] == label for owner, label in pairs), dtype=np.float64, count=len(wanted))
         hit = references.best(equal)
@@ -67,7 +69,8 @@ class Accuracy(Metric):
         told, first = self._classes(outputs), self._classes(wanted)[references.offsets[:-1]]
         gold = np.where(hit > 0, told, first)
         one_hot = np.eye(len(self.labels) + 1)
-        return Rows(np.column_stack([hit, np.ones(len(batch)), one_hot[told] * hit[:, None], one_hot[told], one_hot[gold]]))
+        counts = one_hot[told] * hit[:, None], one_hot[told], one_hot[gold]
+        return Rows(np.column_stack([hit, np.ones(len(batch)), *counts]))
 
     def _classes(self, labels: list[str]) -> NDArray[np.int64]:
         index = {plain(label): place for place, label in enumerate(self.labels)}

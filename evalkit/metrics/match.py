@@ -6,7 +6,7 @@ import operator
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from evalkit.core.rows import Floats, Rows
 from evalkit.metrics.share import Share, hits
 from evalkit.stats.ratio import ratio
 from evalkit.text.normalise import squad_tokens, stripped
+
+Texts = Sequence[Sequence[str]]  # a list of tokens each
 
 
 @metric("exact_match")
@@ -44,7 +46,7 @@ class ExactMatch(Share):
     def measure(self, batch: Batch) -> Rows:
         outputs, references = self._plain(batch.texts("output")), batch.lists("reference")
         equal = map(operator.eq, repeated(outputs, references), self._plain(references.flat))
-        return hits(references.best(np.fromiter(equal, dtype=np.float64, count=len(references.flat))))
+        return hits(references.best(np.fromiter(equal, np.float64, count=len(references.flat))))
 
     def _plain(self, texts: Sequence[str]) -> list[str]:
         return stripped(
@@ -59,7 +61,8 @@ class ExactMatch(Share):
 @metric("contains")
 @dataclass(frozen=True)
 class Contains(Share):
-    """Share of outputs in which any reference, or all of them, stands as it is; an empty reference stands in every text."""
+    """Share of outputs in which any reference, or all of them, stands as it is; an empty reference stands in every
+    text."""
 
     needs = ("output", "reference")
     mode: Literal["any", "all"] = "any"
@@ -80,8 +83,8 @@ class Contains(Share):
 class Regex(Share):
     """Share of outputs that a pattern matches, somewhere (``search``) or from end to end (``full``).
 
-    The syntax is that of the `regex` package, a superset of Python's `re`.  A record on which matching takes longer than
-    ``timeout_s`` is an error: some patterns need exponential time on some texts.
+    The syntax is that of the `regex` package, a superset of Python's `re`.  A record on which matching takes longer
+    than ``timeout_s`` is an error: some patterns need exponential time on some texts.
     """
 
     needs = ("output",)
@@ -91,7 +94,7 @@ class Regex(Share):
     timeout_s: float = 1.0  # for one record
 
     def __post_init__(self) -> None:
-        import regex
+        import regex  # type: ignore[import-untyped,unused-ignore]
 
         unknown = sorted(set(self.flags.lower()) - set("aimsx"))
         if unknown:
@@ -114,8 +117,8 @@ class Regex(Share):
                 errors[index] = f"the pattern took longer than {self.timeout_s:g} s on this output"
         return hits(found, errors)
 
-    def _compiled(self):  # type: ignore[no-untyped-def]  # the package has no types; it keeps compiled patterns itself
-        import regex
+    def _compiled(self) -> Any:  # the package keeps compiled patterns itself
+        import regex  # type: ignore[import-untyped,unused-ignore]
 
         flags = 0
         for letter in self.flags.upper():
@@ -128,8 +131,9 @@ class Regex(Share):
 class TokenF1(Metric):
     """Harmonic mean of token precision and recall, the best over references; the value is the mean over records.
 
-    Tokens are SQuAD's: lower case, no punctuation, no articles, split at white space.  Two texts without tokens agree (1),
-    one without disagrees with any other (0).  Rows are ``(f1, 1)``.  Source: SQuAD 2.0's evaluation script, `compute_f1`.
+    Tokens are SQuAD's: lower case, no punctuation, no articles, split at white space.  Two texts without tokens agree
+    (1), one without disagrees with any other (0).  Rows are ``(f1, 1)``.  Source: SQuAD 2.0's evaluation script,
+    `compute_f1`.
     """
 
     needs = ("output", "reference")
@@ -149,7 +153,7 @@ class TokenF1(Metric):
         return ratio(totals[..., 0], totals[..., 1])[..., None]
 
 
-def token_f1(outputs: Sequence[Sequence[str]], references: Sequence[Sequence[str]], owners: NDArray[np.int64]) -> Floats:
+def token_f1(outputs: Texts, references: Texts, owners: NDArray[np.int64]) -> Floats:
     """F1 of each reference with its owner's output, shape (len(references),)."""
     ids: dict[str, int] = {}
     found, found_lengths = _flat_ids(outputs, ids)
@@ -178,7 +182,7 @@ def repeated(outputs: list[str], references: Ragged) -> Sequence[str]:
     return outputs if references.single else [outputs[owner] for owner in references.owners.tolist()]
 
 
-def _flat_ids(texts: Sequence[Sequence[str]], ids: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _flat_ids(texts: Texts, ids: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Token ids of all texts, flat, and how many each has; new tokens are entered in ``ids``."""
     flat = [ids.setdefault(token, len(ids)) for tokens in texts for token in tokens]
     return np.array(flat, dtype=np.int64), np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))

@@ -21,13 +21,13 @@ from evalkit.text.number import Number, last_number
 class NumericMatch(Share):
     """Share of outputs whose last number is the reference's last number, within a tolerance.
 
-    What is read as a number, `evalkit.text.number.last_number` says: thousands separators, fractions, currency, percent and
-    scientific notation are understood.  An output without a number is wrong; a reference without one is an error.  Of several
-    references any counts.
+    What is read as a number, `evalkit.text.number.last_number` says: thousands separators, fractions, currency, percent
+    and scientific notation are understood.  An output without a number is wrong; a reference without one is an error.
+    Of several references any counts.
 
-    Two numbers are equal as `math.isclose` says: they differ by at most ``abs_tol``, or by ``rel_tol`` times the larger one.
-    ``percent`` says what ``45%`` is: 0.45 (``fraction``), 45 (``sign``: the sign is dropped), or, where only one of the two
-    numbers carries a sign, whichever fits (``either``).
+    Two numbers are equal as `math.isclose` says: they differ by at most ``abs_tol``, or by ``rel_tol`` times the larger
+    one. ``percent`` says what ``45%`` is: 0.45 (``fraction``), 45 (``sign``: the sign is dropped), or, where only one
+    of the two numbers carries a sign, whichever fits (``either``).
     """
 
     needs = ("output", "reference")
@@ -70,7 +70,11 @@ class NumericMatch(Share):
         if self.percent != "fraction" and not (self.percent == "either" and told.percent and wanted.percent):
             yield told.value, wanted.value
         if self.percent != "sign":
-            yield tuple(number.value / 100 if number.percent else number.value for number in (told, wanted))  # type: ignore[misc]
+            yield _fraction(told), _fraction(wanted)
+
+
+def _fraction(number: Number) -> float:
+    return number.value / 100 if number.percent else number.value
 
 
 def _spelled(number: Number) -> str:

@@ -23,9 +23,9 @@ QUANTILES = {"p50": 0.50, "p95": 0.95, "p99": 0.99}
 class Amount(Metric):
     """Mean and quantiles of a number that each record brings along; lower is better.
 
-    Rows are ``(value, 1)``.  Sums give the mean; the quantiles need the rows themselves.  A record's own value stands under
-    every part, for a single value is its own mean and its own quantiles.  A negative value, or one that is no number, is an
-    error.
+    Rows are ``(value, 1)``.  Sums give the mean; the quantiles need the rows themselves.  A record's own value stands
+    under every part, for a single value is its own mean and its own quantiles.  A negative value, or one that is no
+    number, is an error.
     """
 
     higher_is_better: ClassVar[bool | None] = False
@@ -95,9 +95,9 @@ def amounts(values: Sequence[Any], column: str) -> tuple[Floats, dict[int, str]]
         numbers = np.array([_number(value) for value in values], dtype=np.float64)
     wrong = ~(np.isfinite(numbers) & (numbers >= 0))
     errors = {
-        int(index): f"{column} is {values[index]!r}, "
+        index: f"{column} is {values[index]!r}, "
         + ("which is negative" if -math.inf < numbers[index] < 0 else "not a number")
-        for index in np.flatnonzero(wrong)
+        for index in np.flatnonzero(wrong).tolist()
     }
     return np.where(wrong, 0.0, numbers), errors
 

@@ -26,10 +26,10 @@ Ints = NDArray[np.int64]
 class RankMetric(Metric):
     """A mean over queries; rows are a query's own values and 1.
 
-    ``retrieved_ids`` is a list, best first; an empty one retrieved nothing and scores 0.  ``relevant_ids`` is a list (each
-    with grade 1) or ``{id: grade}``; what it does not name is not relevant.  A query without any judgement is skipped, as
-    trec_eval leaves out a topic without qrels; one whose judged items all have grade 0 scores 0.  An id listed twice is an
-    error.  Source: trec_eval 9, `m_*.c`.
+    ``retrieved_ids`` is a list, best first; an empty one retrieved nothing and scores 0.  ``relevant_ids`` is a list
+    (each with grade 1) or ``{id: grade}``; what it does not name is not relevant.  A query without any judgement is
+    skipped, as trec_eval leaves out a topic without qrels; one whose judged items all have grade 0 scores 0.  An id
+    listed twice is an error.  Source: trec_eval 9, `m_*.c`.
     """
 
     needs = ("retrieved_ids", "relevant_ids")
@@ -38,7 +38,7 @@ class RankMetric(Metric):
     def columns(self) -> tuple[str, ...]:
         return (*(part or "value" for part in self.parts), "queries")
 
-    def lacking(self, batch: Batch) -> dict[int, str]:
+    def lacking(self, batch: Batch) -> dict[int, str]:  # noqa: ARG002
         return {}  # an empty list is a value here, and `Judged` tells which records have none
 
     def measure(self, batch: Batch) -> Rows:
@@ -163,7 +163,8 @@ class AveragePrecision(RankMetric):
 class Ndcg(RankMetric):
     """Gain discounted by log₂(rank + 1), over that of the ideal ranking of all judged items; 0 where the ideal is 0.
 
-    The gain is the grade (``linear``, trec_eval and Järvelin & Kekäläinen 2002) or 2^grade − 1 (``exp``, Burges et al. 2005).
+    The gain is the grade (``linear``, trec_eval and Järvelin & Kekäläinen 2002) or 2^grade − 1 (``exp``, Burges et al.
+    2005).
     """
 
     k: Cutoffs = (5, 10)  # parts `at_K`, both rankings cut there, beside the uncut value
@@ -236,9 +237,8 @@ class Judged:
         owners, grades_flat = np.repeat(queries, judged), np.array(known, dtype=np.float64)
         hit, counts = found_grades > 0, grades_flat > 0
         found_ranks = places(found_owners, n)
-        return cls(
-            n, owners[counts], grades_flat[counts], found_owners[hit], found_ranks[hit], found_grades[hit], errors, skipped
-        )
+        found_kept = found_owners[hit], found_ranks[hit], found_grades[hit]
+        return cls(n, owners[counts], grades_flat[counts], *found_kept, errors, skipped)
 
     def relevant(self, level: float) -> Floats:
         """How many items are relevant, shape (n,)."""
@@ -298,7 +298,8 @@ def _ids(value: Any, column: str) -> list[str]:
         return value  # type: ignore[return-value]
     if kinds <= {str, int}:
         return list(map(str, value))
-    raise ValueError(f"{column} holds {next(each for each in value if type(each) not in (str, int))!r}, which is no id")
+    stranger = next(each for each in value if type(each) not in (str, int))
+    raise ValueError(f"{column} holds {stranger!r}, which is no id")
 
 
 def _repeated(ids: list[str]) -> str:

@@ -26,7 +26,7 @@ _LONGEST = 300  # characters of a reason
 _TOO_DEEP = "the output is nested too deeply to be read"
 
 
-class NotJson(ValueError):
+class NotJson(ValueError):  # noqa: N818 - a fact about an output, not a fault
     """A text is not JSON; says where and why."""
 
 
@@ -35,8 +35,8 @@ class NotJson(ValueError):
 class JsonValid(Share):
     """Share of outputs that are JSON (RFC 8259: no NaN, no trailing comma, no comment).
 
-    ``extract`` says what of the output must be JSON: the ``whole``; the first ``fenced`` code block, or the whole where there
-    is no fence; or the ``first`` object or array that stands anywhere in it.
+    ``extract`` says what of the output must be JSON: the ``whole``; the first ``fenced`` code block, or the whole where
+    there is no fence; or the ``first`` object or array that stands anywhere in it.
     """
 
     needs = ("output",)
@@ -62,9 +62,9 @@ class JsonValid(Share):
 class JsonSchema(Share):
     """Share of outputs that are JSON and meet a JSON schema.
 
-    The schema is a mapping, or a JSON or YAML file; ``$schema`` names its draft, 2020-12 when it does not say.  References
-    into the schema and to the drafts themselves are followed, none over the network.  ``formats: true`` also checks
-    ``format`` (date, email …), which the specification leaves optional.  ``extract`` is that of `json_valid`.
+    The schema is a mapping, or a JSON or YAML file; ``$schema`` names its draft, 2020-12 when it does not say.
+    References into the schema and to the drafts themselves are followed, none over the network.  ``formats: true`` also
+    checks ``format`` (date, email …), which the specification leaves optional.  ``extract`` is that of `json_valid`.
     """
 
     needs = ("output",)
@@ -106,9 +106,9 @@ class JsonSchema(Share):
         from jsonschema.validators import Draft202012Validator, validator_for
 
         schema, where = self._parsed()
-        if not isinstance(schema, (Mapping, bool)):
+        if not isinstance(schema, dict):
             raise ValueError(f"{where}: a JSON schema is a mapping, not {type(schema).__name__}")
-        kind = validator_for(schema, default=Draft202012Validator)
+        kind: Any = validator_for(schema, default=Draft202012Validator)
         try:
             kind.check_schema(schema)
         except SchemaError as error:
@@ -119,7 +119,7 @@ class JsonSchema(Share):
     def _parsed(self) -> tuple[Any, str]:
         """The schema as JSON, and what to call it in a message."""
         if not isinstance(self.schema, Document):
-            return self.schema, "schema"
+            return dict(self.schema) if isinstance(self.schema, Mapping) else self.schema, "schema"
         import yaml
 
         try:  # JSON is YAML, but its own parser is faster and takes tabs
@@ -132,15 +132,14 @@ class JsonSchema(Share):
 
 
 def _closed_registry(schema: Any, kind: Any, where: str) -> Any:
-    """What the schema's references may lead to, itself and the drafts; each is looked up, so that none fails on a record."""
-    from jsonschema.validators import SPECIFICATIONS
-    from referencing import Resource
+    """What the schema's references may lead to, itself and the drafts; each is followed here, lest one fail later."""
+    from jsonschema_specifications import REGISTRY  # type: ignore[import-untyped,unused-ignore]
     from referencing.exceptions import Unresolvable
     from referencing.jsonschema import specification_with
 
     draft = specification_with(kind.META_SCHEMA.get("$schema", ""))
-    root = Resource(contents=schema, specification=draft)
-    registry = SPECIFICATIONS.with_resource("", root)
+    root = draft.create_resource(schema)
+    registry = REGISTRY.with_resource("", root)
 
     def follow(resource: Any, resolver: Any) -> None:
         reference = resource.contents.get("$ref") if isinstance(resource.contents, Mapping) else None
@@ -148,7 +147,7 @@ def _closed_registry(schema: Any, kind: Any, where: str) -> Any:
             try:
                 resolver.lookup(reference)
             except Unresolvable:
-                message = f"{where}: $ref {reference!r} leads nowhere; only parts of the schema itself can be referred to"
+                message = f"{where}: $ref {reference!r} leads nowhere; it can lead to parts of the schema itself"
                 raise ValueError(message) from None
         for inner in resource.subresources():
             follow(inner, resolver.in_subresource(inner))

@@ -32,11 +32,13 @@ class Number(NamedTuple):
 def last_number(text: str, decimal: Decimal = ".") -> Number | None:
     """The last number that stands in a text; None if there is none, or none that a float can hold.
 
-    Read as one number: ``1,234.50`` (thousands also grouped by ``_``, ``'`` and no-break or thin spaces), ``.5``, ``-3`` and
-    ``−3``, ``-$1,200``, ``6.02e23``, ``6.02 × 10^23``, ``10^5``, ``3/4``, ``1 1/2``, ``½``, ``\\frac{3}{4}``, ``45%``.
+    Read as one number: ``1,234.50`` (thousands also grouped by ``_``, ``'`` and no-break or thin spaces), ``.5``,
+    ``-3`` and ``−3``, ``-$1,200``, ``6.02e23``, ``6.02 × 10^23``, ``10^5``, ``3/4``, ``1 1/2``, ``½``,
+    ``\\frac{3}{4}``, ``45%``.
 
-    A hyphen behind a letter, a digit or a closing bracket is no sign (``GPT-4``, ``3-5``); a point or comma without a digit
-    behind it is punctuation; ``1,2`` in a text with decimal points is two numbers; ``3/0`` is none, ``1/2/2024`` ends in 2024.
+    A hyphen behind a letter, a digit or a closing bracket is no sign (``GPT-4``, ``3-5``); a point or comma without a
+    digit behind it is punctuation; ``1,2`` in a text with decimal points is two numbers; ``3/0`` is none, ``1/2/2024``
+    ends in 2024.
 
     Args:
         decimal: what stands before the decimals; the other of the two then groups thousands. Nothing is guessed.
@@ -51,7 +53,7 @@ def last_number(text: str, decimal: Decimal = ".") -> Number | None:
 
 
 def _starts(text: str) -> Iterator[int]:
-    """Where to begin reading: behind the last word in front of the last digit, and if that gives nothing at the beginning.
+    """Where to begin reading: behind the last word in front of the last digit, and if that gives nothing at 0.
 
     No number but a TeX one reaches over two letters in a row, so what begins behind a word reads the same from there.
     """
@@ -76,13 +78,15 @@ def _pattern(decimal: Decimal) -> re.Pattern[str]:
         (?= [{_SIGNS}\d{point}\\{_VULGAR}] )
         (?: (?<![\w)\]%.\-]) (?P<sign>{signs}) (?: [{_CURRENCY}] \s? )? )?
         (?:
-            (?: (?P<tex_whole>\d+)\s? )? \\[dt]?frac \s? \{{ \s? (?P<tex_over>{signs}?\d+) \s? \}} \s? \{{ \s? (?P<tex_under>\d+) \s? \}}
+            (?: (?P<tex_whole>\d+)\s? )? \\[dt]?frac
+            \s? \{{ \s? (?P<tex_over>{signs}?\d+) \s? \}} \s? \{{ \s? (?P<tex_under>\d+) \s? \}}
           | (?: (?P<vulgar_whole>\d+) [ ]? )? (?P<vulgar>[{_VULGAR}])
           | (?P<mixed>\d{{1,3}}) [ ] (?P<mixed_over>\d+) / (?P<mixed_under>\d+)
           | (?<![\d/]) (?P<over>{plain}) \s? / \s? (?P<under>{plain}) (?!/)
           | 10 \s? (?: {_power("bare")} )
           | (?P<body>
-                (?: \d{{1,3}} (?P<group>[{group}_'’{_SPACES}]) \d{{3}} (?: (?P=group) \d{{3}} )* (?!\d) | \d+ ) (?: {point} \d+ )?
+                (?: \d{{1,3}} (?P<group>[{group}_'’{_SPACES}]) \d{{3}} (?: (?P=group) \d{{3}} )* (?!\d) | \d+ )
+                (?: {point} \d+ )?
               | (?<![\w{point}]) {point} \d+
             )
             (?:
