@@ -19,7 +19,7 @@ from evalkit.records.canonical import COLUMNS
 NoneType = type(None)
 
 
-class Unfit(ValueError):
+class Unfit(ValueError):  # noqa: N818
     """A value that its column cannot hold: ``must`` says what the column holds, ``hint`` the way out."""
 
     def __init__(self, must: str, hint: str | None = None) -> None:

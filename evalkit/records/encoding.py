@@ -20,15 +20,15 @@ def wide(head: bytes) -> str | None:
     return None
 
 
-def undecodable(text: bytes) -> tuple[str, str]:
+def undecodable(text: bytes) -> tuple[str, str | None]:
     """What to say of a line that is not UTF-8."""
     try:
         text.decode("utf-8")
     except UnicodeDecodeError as error:
         at, byte = error.start, text[error.start]
     else:
-        return "the line is not UTF-8", recode("cp1252")
-    return f"not UTF-8: byte 0x{byte:02x} at byte {at + 1} of the line", recode(likely(text))
+        return "the line is not UTF-8", None
+    return f"not UTF-8: byte 0x{byte:02x} at byte {at + 1} of the line", f"it looks like {(name := likely(text))}; {recode(name)}"
 
 
 def likely(text: bytes) -> str:
@@ -44,7 +44,7 @@ def likely(text: bytes) -> str:
 
 def recode(encoding: str) -> str:
     """The hint to convert a file."""
-    return f"it looks like {encoding}: `iconv -f {encoding} -t utf-8 OLD > NEW`"
+    return f"convert it: `iconv -f {encoding} -t utf-8 OLD > NEW`"
 
 
 def _fits(text: bytes, encoding: str) -> bool:

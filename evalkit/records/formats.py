@@ -7,8 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from evalkit.core.errors import Problem, nearest
+from evalkit.records.delimited import Delimited
 from evalkit.records.encoding import BOM, recode, wide
 from evalkit.records.jsonl import JsonLines
+from evalkit.records.parquet import ParquetRows
 from evalkit.records.source import Source
 
 FORMATS = {
@@ -22,10 +24,14 @@ def opened(files: Sequence[Path], label: str) -> tuple[list[Source], list[Proble
     """A source per file, and what keeps any of them from being read."""
     if not files:
         return [], [Problem(label, "no file matches", _near_files(Path(label)))]
-    sources, problems = [], []
+    sources: list[Source] = []
+    problems: list[Problem] = []
     for path in files:
         told = source_of(Path(path), label if len(files) == 1 else shown(Path(path)))
-        (problems if isinstance(told, Problem) else sources).append(told)  # type: ignore[attr-defined]
+        if isinstance(told, Problem):
+            problems.append(told)
+        else:
+            sources.append(told)
     return sources, problems
 
 
@@ -70,11 +76,7 @@ def source_of(path: Path, name: str) -> Source | Problem:
             )
         return JsonLines(path, name, stat.st_size, stat.st_mtime_ns)
     if kind == "csv":
-        from evalkit.records.delimited import Delimited
-
         return Delimited.of(path, name, stat.st_size, stat.st_mtime_ns)
-    from evalkit.records.parquet import ParquetRows
-
     return ParquetRows.of(path, name, stat.st_size, stat.st_mtime_ns)
 
 

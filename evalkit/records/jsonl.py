@@ -49,7 +49,7 @@ class JsonLines(Source):
     def _block(self, start: int, text: bytes, fields: Mapping[str, str], tally: Tally) -> Block | None:
         begins, ends = _bounds(text)
         rows = _decoded(text, begins, ends)
-        lines: Sequence[int] | Positions = tally.lines + 1 + np.arange(len(begins))
+        lines = tally.lines + 1 + np.arange(len(begins))
         if rows is None:
             texts = [text[low:high] for low, high in zip(begins.tolist(), ends.tolist())]
             rows, kept = _one_by_one(texts, tally)
@@ -220,8 +220,8 @@ def _likely(line: str, error: json.JSONDecodeError) -> str | None:
     return None
 
 
-class _Constant(ValueError):
-    pass
+class _Constant(ValueError):  # noqa: N818
+    """A word that JSON does not have."""
 
 
 def _refuse(word: str) -> None:

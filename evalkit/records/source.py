@@ -22,7 +22,7 @@ MOST_COLUMNS = 1_000
 
 
 @dataclass(frozen=True)
-class Fault:
+class Refusal:
     """One thing wrong on one line (or in one row) of a file; ``line`` 0 is the file as a whole."""
 
     kind: str
@@ -113,7 +113,7 @@ class Scanned:
     columns: dict[str, Seen]
     sources: dict[str, None]  # the file's own column names, in the order met
     references: tuple[int, int] | None  # least and most per record
-    faults: list[Fault]
+    faults: list[Refusal]
     counts: dict[str, int]  # faults of each kind, also those that are not listed
     full: bool = False  # the limit was reached
 
@@ -125,7 +125,7 @@ class Tally:
         self.source, self.fields, self.limit = source, fields, limit
         self.n = self.lines = 0
         self.end = 0
-        self.faults: list[Fault] = []
+        self.faults: list[Refusal] = []
         self.counts: dict[str, int] = {}
         self.sources: dict[str, None] = {}
         self._columns: dict[str, Seen] = {}
@@ -136,18 +136,17 @@ class Tally:
         """Note something wrong; only the first of a kind are kept in words."""
         count = self.counts.get(kind, 0)
         if count < SHOWN:
-            self.faults.append(Fault(kind, line, what, hint))
+            self.faults.append(Refusal(kind, line, what, hint))
         self.counts[kind] = count + 1
 
     def add(self, block: Block) -> bool:
         """Take in a block; whether the limit is reached."""
         n = len(block.starts)
         room = n if self.limit is None else min(n, self.limit - self.n)
-        cut = (lambda values: values) if room == n else (lambda values: values[:room])
         columns: dict[str, Sequence[Any]] = {}
         for name, values in block.columns.items():
             told = f"{name} (here {self.fields[name]!r})" if self.fields.get(name, name) != name else name
-            fine, wrong = convert(name, cut(values), cells=self.source.cells, told=told)
+            fine, wrong = convert(name, values if room == n else values[:room], cells=self.source.cells, told=told)
             for refused in wrong:
                 self.fault(f"type of {name}", int(block.lines[refused.index]), refused.what, refused.hint)
             columns[name] = fine
@@ -159,7 +158,7 @@ class Tally:
         keys = content_keys(columns, room) if not named.all() else np.zeros(room, dtype=np.uint64)
         if explicit is not None and named.any():
             keys = np.where(named, name_keys(explicit), keys)
-        self._parts.append((cut(block.starts), cut(block.sizes).astype(np.uint32), keys, named))
+        self._parts.append((block.starts[:room], block.sizes[:room].astype(np.uint32), keys, named))
         self.n += room
         if room < n:
             self.end = int(block.starts[room])
