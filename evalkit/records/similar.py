@@ -1,0 +1,132 @@
+"""Nearly equal texts: MinHash over character shingles, in array operations throughout."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+SHINGLE = 5  # bytes
+SKETCH = 64  # shingles that a text is judged by, more or less
+BANDS, ROWS = 16, 4  # texts that agree in all rows of any band are compared
+_BLOCK = 16 << 20
+_MOST_PAIRS = 200_000
+
+
+def similar_pairs(texts: Sequence[str], *, least: float = 0.8) -> list[tuple[int, int, float]]:
+    """Pairs of texts that share at least ``least`` of their shingles (Jaccard), as (i, j, similarity), i < j.
+
+    Letter case, punctuation and white space do not count; texts whose numbers differ are never a pair ("What is 2 + 3?",
+    "What is 2 + 4?"). Shingles that many texts share, such as those of a template, do not count either. Of a long text
+    a sample of shingles is compared, so that its similarity is an estimate. Texts equal in the sense above are pairs.
+
+    Source: Broder (1997), "On the resemblance and containment of documents"; banding after Leskovec et al., ch. 3.
+    """
+    normal = [" ".join(re.findall(r"\w+", text.lower())) for text in texts]
+    owners, hashes = _sketches(normal)
+    if not len(owners):
+        return []
+    offsets = np.searchsorted(owners, np.arange(len(texts) + 1))
+    found = []
+    for i, j in _candidates(owners, hashes, offsets):
+        if normal[i] == normal[j]:
+            found.append((i, j, 1.0))
+            continue
+        one, other = hashes[offsets[i] : offsets[i + 1]], hashes[offsets[j] : offsets[j + 1]]
+        shared = len(np.intersect1d(one, other, assume_unique=True))
+        similarity = shared / (len(one) + len(other) - shared)
+        if similarity >= least and _numbers(normal[i]) == _numbers(normal[j]):
+            found.append((i, j, similarity))
+    return found
+
+
+def _numbers(text: str) -> list[str]:
+    return sorted(re.findall(r"\d+", text))
+
+
+def _sketches(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
+    """The shingles of all texts that count, as hashes in order, each once per text; and the text of each."""
+    parts = []
+    begin, size, low = 0, 0, 0
+    encoded = [text.encode("utf-8", "replace") for text in texts]
+    for at, text in enumerate(encoded):
+        size += len(text)
+        if size >= _BLOCK or at == len(encoded) - 1:
+            parts.append(_shingles(encoded[begin : at + 1], low))
+            begin, size, low = at + 1, 0, at + 1
+    if not parts:
+        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint32)
+    keyed = np.concatenate(parts)  # text in the upper, hash in the lower half; already in order
+    hashes = (keyed & np.uint64(0xFFFFFFFF)).astype(np.uint32)
+    owners = (keyed >> np.uint64(32)).astype(np.int64)
+    ranked = np.sort(hashes)
+    bounds = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
+    counts = np.diff(np.r_[bounds, len(ranked)])
+    usual = ranked[bounds[counts > max(50, len(texts) // 50)]]
+    if len(usual):
+        at = np.minimum(np.searchsorted(usual, hashes), len(usual) - 1)
+        rare = usual[at] != hashes
+        owners, hashes = owners[rare], hashes[rare]
+    return owners, hashes
+
+
+def _shingles(texts: Sequence[bytes], first: int) -> NDArray[np.uint64]:
+    """The sampled shingles of some texts, as sorted distinct keys (text number << 32 | hash)."""
+    lengths = np.array([len(text) for text in texts], dtype=np.int64)
+    raw = np.frombuffer(b"".join(texts) + bytes(SHINGLE), dtype=np.uint8).astype(np.uint64)
+    n = int(lengths.sum())
+    window = np.zeros(n, dtype=np.uint64)
+    for offset in range(SHINGLE):
+        window |= raw[offset : offset + n] << np.uint64(8 * offset)
+    windows_of = np.maximum(lengths - SHINGLE + 1, np.minimum(lengths, 1))  # a short text is one shingle
+    starts = np.cumsum(lengths) - lengths
+    owner = np.repeat(np.arange(len(texts)), lengths)
+    place = np.arange(n) - np.repeat(starts, lengths)
+    inside = place < windows_of[owner]
+    short = lengths[owner] < SHINGLE
+    if short.any():  # what follows a short text is not part of its shingle
+        keep = np.uint64(1) << (np.uint64(8) * np.minimum(lengths, SHINGLE - 1).astype(np.uint64))
+        window = np.where(short, window & (keep[owner] - np.uint64(1)), window)
+    with np.errstate(over="ignore"):
+        mixed = window * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+        mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    hashed = mixed >> np.uint64(32)
+    threshold = np.minimum(2.0**32, 2.0**32 * SKETCH / np.maximum(windows_of, 1)).astype(np.uint64)
+    kept = inside & (hashed < threshold[owner])
+    return np.unique(((owner[kept] + first).astype(np.uint64) << np.uint64(32)) | hashed[kept])
+
+
+def _candidates(owners: NDArray[np.int64], hashes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> list[tuple[int, int]]:
+    """Pairs of texts whose MinHash signatures agree in a band."""
+    full = np.flatnonzero(np.diff(offsets))
+    starts = offsets[full]
+    rng = np.random.default_rng(0)
+    factors = rng.integers(1, 2**32, size=(BANDS, ROWS), dtype=np.uint64) | np.uint64(1)
+    shifts = rng.integers(0, 2**32, size=(BANDS, ROWS), dtype=np.uint64)
+    wide = hashes.astype(np.uint64)
+    pairs: list[NDArray[np.int64]] = []
+    total = 0
+    for band in range(BANDS):
+        key = np.zeros(len(full), dtype=np.uint64)
+        with np.errstate(over="ignore"):
+            for row in range(ROWS):
+                ranks = ((wide * factors[band, row] + shifts[band, row]) & np.uint64(0xFFFFFFFF)) * factors[band, -1 - row]
+                lowest = np.minimum.reduceat(ranks >> np.uint64(8), starts)
+                key = (key ^ lowest) * np.uint64(0x100000001B3) + np.uint64(row)
+        order = np.argsort(key, kind="stable")
+        alike = key[order]
+        for step in range(1, 8):  # neighbours in a bucket; of a large bucket not every pair
+            same = np.flatnonzero(alike[step:] == alike[:-step])
+            if not len(same):
+                break
+            pairs.append(np.sort(np.stack([full[order[same]], full[order[same + step]]], axis=1), axis=1))
+            total += len(same)
+        if total > _MOST_PAIRS:
+            break
+    if not pairs:
+        return []
+    distinct = np.unique(np.concatenate(pairs), axis=0)[:_MOST_PAIRS]
+    return [(int(i), int(j)) for i, j in distinct]
