@@ -152,7 +152,9 @@ def nearest_file(name: str, bases: Iterable[Path]) -> str | None:
         return str(parent / close) if close else None
     bases = list(bases)
     for base in bases[:1]:  # a slip in the last part of the path, as the user wrote it
-        close = nearest(PurePath(name).name, [entry.name for entry in _entries((base / name).parent) if entry.is_file()])
+        close = nearest(
+            PurePath(name).name, [entry.name for entry in _entries((base / name).parent) if entry.is_file()]
+        )
         if close is not None:
             return (PurePath(name).parent / close).as_posix()
     clean = PurePath(os.path.normpath(name)).as_posix()

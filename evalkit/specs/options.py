@@ -86,10 +86,10 @@ def build(
     try:
         return cls(**checked)
     except EvalkitError as error:
-        node.fault(f"{node.label} ({called}): {error}")
+        node.fault(f"{_called(node, called)}: {error}")
     except (ValueError, TypeError) as error:
         said = str(error).partition("\n")[0] or type(error).__name__
-        node.fault(f"{node.label} ({called}): {said}")
+        node.fault(f"{_called(node, called)}: {said}")
     return None
 
 
@@ -130,8 +130,13 @@ def check(
         absent = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if absent and name not in checked and name not in options:
             right = False
-            node.fault(f"{node.label} ({called}) lacks the option {quote(name)}", f"add `{name}: …`.")
+            node.fault(f"{_called(node, called)} lacks the option {quote(name)}", f"add `{name}: …`.")
     return checked if right else None
+
+
+def _called(node: Node, called: str) -> str:
+    """``metrics[2] (bleu)``; alone where the options are not part of a suite."""
+    return f"{node.label} ({called})" if node.steps else called
 
 
 def validated(at: Node, annotation: Any, value: Any) -> tuple[bool, Any]:
