@@ -98,10 +98,10 @@ def paired(
     mean = float(differences.mean()) if n else math.nan
     if n < 2:
         return None
-    centred = differences - mean
+    centred: NDArray[np.float64] = differences - mean
     if clusters is not None:
         _, codes = np.unique(clusters[both], return_inverse=True)
-        centred = np.bincount(codes, weights=centred)
+        centred = np.bincount(codes, weights=centred).astype(np.float64)
     groups = len(centred)
     if groups < 2:
         return None

@@ -49,13 +49,15 @@ def render_html(summary: Summary) -> str:
         summary=summary,
         run=summary.run,
         version=VERSION,
-        style=Markup(style),  # noqa: S704 - our own files
-        script=Markup(script),  # noqa: S704
+        style=Markup(style),
+        script=Markup(script),
         policy=policy(style, script),
         outcomes=OUTCOMES,
-        sparks={row.name: Markup(plots.sparkline(row.histogram)) for row in summary.metrics if row.histogram},  # noqa: S704
-        histograms=[Plot(plot.row, Markup(plot.svg)) for plot in histograms(summary)],  # noqa: S704
-        forests={group.by: [Plot(plot.row, Markup(plot.svg)) for plot in forests(summary, group)] for group in summary.slices},  # noqa: S704
+        sparks={row.name: Markup(plots.sparkline(row.histogram)) for row in summary.metrics if row.histogram},
+        histograms=[Plot(plot.row, Markup(plot.svg)) for plot in histograms(summary)],
+        forests={
+            group.by: [Plot(plot.row, Markup(plot.svg)) for plot in forests(summary, group)] for group in summary.slices
+        },
         sort_key=sort_key,
     )
     return page.encode("utf-8", "replace").decode("utf-8")
@@ -65,7 +67,7 @@ def breakable(name: str) -> str:
     """A metric's name, escaped, that may be broken after its dots and underscores."""
     from markupsafe import Markup, escape
 
-    return Markup(re.sub(r"(?<=[._:])(?=\w)", "<wbr>", str(escape(name))))  # noqa: S704 - escaped just now
+    return Markup(re.sub(r"(?<=[._:])(?=\w)", "<wbr>", str(escape(name))))
 
 
 def policy(style: str, script: str) -> str:
@@ -92,7 +94,13 @@ def histograms(summary: Summary) -> list[Plot]:
         Plot(
             row,
             plots.histogram(
-                row.histogram, title=row.name, mean=row.value.mean, low=row.low, high=row.high, digits=row.digits, key=f"h{index}"
+                row.histogram,
+                title=row.name,
+                mean=row.value.mean,
+                low=row.low,
+                high=row.high,
+                digits=row.digits,
+                key=f"h{index}",
             ),
         )
         for index, row in enumerate(rows)
@@ -109,7 +117,9 @@ def forests(summary: Summary, group: SliceGroup) -> list[Plot]:
         for part in group.rows:
             sliced = part.metrics.get(row.name)
             if sliced is not None:
-                points.append(plots.Point(part.name, sliced.value.mean, sliced.low, sliced.high, f"{sliced.n_text} records"))
+                points.append(
+                    plots.Point(part.name, sliced.value.mean, sliced.low, sliced.high, f"{sliced.n_text} records")
+                )
         if len(points) > 1 and any(math.isfinite(point.value) for point in points[1:]):
             title = f"{row.name} by {group.by}"
             found.append(Plot(row, plots.forest(points, title=title, digits=row.digits, key=f"f{place}-{index}")))

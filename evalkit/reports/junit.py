@@ -43,7 +43,9 @@ def render_junit(summary: Summary) -> str:
 
 
 def _case(gate: GateRow, summary: Summary) -> ET.Element:
-    case = ET.Element("testcase", {"name": _clean(gate.title), "classname": _clean(f"evalkit.{summary.name}"), "time": "0"})
+    case = ET.Element(
+        "testcase", {"name": _clean(gate.title), "classname": _clean(f"evalkit.{summary.name}"), "time": "0"}
+    )
     if gate.outcome == "skipped":
         ET.SubElement(case, "skipped", {"message": _clean(gate.reason)})
     elif gate.passed:
@@ -64,9 +66,13 @@ def _case(gate: GateRow, summary: Summary) -> ET.Element:
 def _whole(summary: Summary) -> ET.Element:
     case = ET.Element("testcase", {"name": "scored", "classname": _clean(f"evalkit.{summary.name}"), "time": "0"})
     if summary.run.status == "incomplete":
-        ET.SubElement(case, "error", {"message": _clean(summary.verdict), "type": "incomplete"}).text = _clean(summary.exit_text)
+        ET.SubElement(case, "error", {"message": _clean(summary.verdict), "type": "incomplete"}).text = _clean(
+            summary.exit_text
+        )
     elif summary.run.status == "failed":
-        ET.SubElement(case, "failure", {"message": _clean(summary.verdict), "type": "fail"}).text = _clean(summary.exit_text)
+        ET.SubElement(case, "failure", {"message": _clean(summary.verdict), "type": "fail"}).text = _clean(
+            summary.exit_text
+        )
     else:
         ET.SubElement(case, "system-out").text = _clean(summary.subtitle)
     return case
@@ -97,7 +103,10 @@ def _properties(suite: ET.Element, summary: Summary) -> None:
 
 def _told(summary: Summary) -> str:
     lines = [summary.headline, summary.subtitle, ""]
-    lines += [f"{row.name}  {row.text}{f'  {row.interval_text}' if row.interval_text else ''}  n {row.n_text}" for row in summary.metrics]
+    lines += [
+        f"{row.name}  {row.text}{f'  {row.interval_text}' if row.interval_text else ''}  n {row.n_text}"
+        for row in summary.metrics
+    ]
     return "\n".join([*lines, "", summary.exit_text])
 
 

@@ -134,7 +134,13 @@ def _lost(group: CaseGroup, most: int) -> str:
 
 
 def _case(case: Case) -> tuple[str, ...]:
-    return (code(shortened(case.id, 60)), case.before, case.score, escape(case.text("input"), 120), escape(case.text("output"), 160))
+    return (
+        code(shortened(case.id, 60)),
+        case.before,
+        case.score,
+        escape(case.text("input"), 120),
+        escape(case.text("output"), 160),
+    )
 
 
 def _slices(group: SliceGroup, summary: Summary) -> str:

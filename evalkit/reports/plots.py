@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from html import escape
 
 from evalkit.reports import numbers
 from evalkit.reports.safe import shortened, xml_safe
-from evalkit.reports.summary import Histogram
+from evalkit.reports.spread import Histogram
 
 # Colours for a file that is looked at on its own; report.css overrides them by class.
 BAR, BAND, MARK, AXIS, TEXT = "#7f9fc4", "#d9822b", "#b3560b", "#8a8a83", "#44443f"
@@ -62,7 +63,9 @@ def histogram(
     if axis.holds(mean):
         shapes.append(_line("mark", axis(mean), top - 4, axis(mean), floor, MARK, 1.5))
         anchor, shift = ("end", -5) if axis(mean) > width * 0.72 else ("start", 5)
-        shapes.append(_text("value", axis(mean) + shift, top - 6, numbers.number(mean, digits), anchor, MARK, 11, bold=True))
+        shapes.append(
+            _text("value", axis(mean) + shift, top - 6, numbers.number(mean, digits), anchor, MARK, 11, bold=True)
+        )
     shapes.append(_line("axis", left, floor + 0.5, width - right, floor + 0.5, AXIS, 1))
     shapes += _ticks(spread, axis, floor)
     told = f"{numbers.counted(sum(spread.counts) + spread.below + spread.above, 'record')}"
@@ -109,8 +112,12 @@ def forest(points: Sequence[Point], *, title: str, digits: int | None = None, ke
     told = []
     for row, point in enumerate(points):
         y = top + step * row + step / 2
-        shapes.append(_text("label", 0, y + 4, shortened(point.name, 19), "start", TEXT, 12, bold=point.strong, full=point.name))
-        shapes.append(_text("value", width, y + 4, numbers.number(point.value, digits), "end", TEXT, 12, bold=point.strong))
+        shapes.append(
+            _text("label", 0, y + 4, shortened(point.name, 19), "start", TEXT, 12, bold=point.strong, full=point.name)
+        )
+        shapes.append(
+            _text("value", width, y + 4, numbers.number(point.value, digits), "end", TEXT, 12, bold=point.strong)
+        )
         words = f"{point.name} {numbers.number(point.value, digits)}"
         if math.isfinite(point.low) and math.isfinite(point.high):
             shapes.append(_line("whisker", axis(point.low), y, axis(point.high), y, BAR, 2.5))
@@ -122,7 +129,9 @@ def forest(points: Sequence[Point], *, title: str, digits: int | None = None, ke
                 body = f'<rect class="dot whole" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="{MARK}"'
                 shapes.append(f'{body} transform="rotate(45 {x:.1f} {y:.1f})"><title>{hint}</title></rect>')
             else:
-                shapes.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{BAR}"><title>{hint}</title></circle>')
+                shapes.append(
+                    f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{BAR}"><title>{hint}</title></circle>'
+                )
         told.append(words)
     if axis.low < axis.high:
         for x, value, anchor in ((axis.left, axis.low, "start"), (axis.right, axis.high, "end")):
@@ -145,7 +154,7 @@ class _Axis:
     def __call__(self, value: float) -> float:
         if self.high <= self.low:
             return (self.left + self.right) / 2
-        share = (value - self.low) / (self.high - self.low)
+        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves: no range overflows
         return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
 
     def holds(self, value: float) -> bool:
@@ -164,7 +173,7 @@ def _ends(spread: Histogram) -> tuple[float, float]:
 
 
 def _slimmest(values: Sequence[float]) -> float:
-    return min((high - low for low, high in zip(values, values[1:])), default=1.0)
+    return min((high - low for low, high in itertools.pairwise(values)), default=1.0)
 
 
 def _bar(spread: Histogram, index: int, axis: _Axis) -> tuple[float, float]:
@@ -187,9 +196,13 @@ def _ticks(spread: Histogram, axis: _Axis, floor: float) -> list[str]:
         values = list(spread.edges[:-1])
         if len(values) > 6:
             values = [values[0], values[len(values) // 2], values[-1]]
-        texts = [f"{value:g}".replace("-", numbers.MINUS) if abs(value) < 1e6 else numbers.number(value) for value in values]
+        texts = [
+            f"{value:g}".replace("-", numbers.MINUS) if abs(value) < 1e6 else numbers.number(value) for value in values
+        ]
         if all(len(text) <= 7 for text in texts):
-            return [_text("tick", axis(value), floor + 15, text, "middle", AXIS, 10.5) for value, text in zip(values, texts)]
+            return [
+                _text("tick", axis(value), floor + 15, text, "middle", AXIS, 10.5) for value, text in zip(values, texts, strict=True)
+            ]
     low, high = axis.low, axis.high
     shown = numbers.decimals(max(low, high, key=abs))
     return [
@@ -217,7 +230,16 @@ def _line(css: str, x1: float, y1: float, x2: float, y2: float, colour: str, thi
 
 
 def _text(
-    css: str, x: float, y: float, text: str, anchor: str, colour: str, size: float, *, bold: bool = False, full: str = ""
+    css: str,
+    x: float,
+    y: float,
+    text: str,
+    anchor: str,
+    colour: str,
+    size: float,
+    *,
+    bold: bool = False,
+    full: str = "",
 ) -> str:
     weight = ' font-weight="600"' if bold else ""
     hint = f"<title>{escape(xml_safe(full))}</title>" if full and full != text else ""

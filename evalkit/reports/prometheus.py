@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 
 from evalkit.core.run import Run, Value
 
@@ -35,7 +35,9 @@ def render_prometheus(run: Run) -> str:
     git = run.git or {}
     mains = set(run.main.values()) or set(run.metrics)
     families: dict[str, list[Sample]] = {
-        "evalkit_metric": [sample for name, value in run.metrics.items() for sample in _stats({**suite, "metric": name}, value)],
+        "evalkit_metric": [
+            sample for name, value in run.metrics.items() for sample in _stats({**suite, "metric": name}, value)
+        ],
         "evalkit_metric_records": [
             ({**suite, "metric": name, "kind": kind}, float(tally))
             for name, value in run.metrics.items()
@@ -46,7 +48,10 @@ def render_prometheus(run: Run) -> str:
             for part in run.slices
             for name, value in part.metrics.items()
             if name in mains
-            for sample in _stats({**suite, "metric": name, "by": ",".join(part.by), "slice": ",".join(map(_plain, part.by.values()))}, value)
+            for sample in _stats(
+                {**suite, "metric": name, "by": ",".join(part.by), "slice": ",".join(map(_plain, part.by.values()))},
+                value,
+            )
         ],
         "evalkit_gate": [],
         "evalkit_gate_passed": [],
@@ -54,7 +59,9 @@ def render_prometheus(run: Run) -> str:
         "evalkit_run_duration_seconds": [(suite, run.seconds)],
         "evalkit_run_records": [(suite, float(run.dataset.get("n") or 0))],
         "evalkit_run_exit_code": [(suite, float(run.exit_code))],
-        "evalkit_run_info": [({**suite, "run_id": run.run_id, "status": run.status, "commit": str(git.get("commit") or "")}, 1.0)],
+        "evalkit_run_info": [
+            ({**suite, "run_id": run.run_id, "status": run.status, "commit": str(git.get("commit") or "")}, 1.0)
+        ],
         "evalkit_usage": [
             ({**suite, "of": name}, float(amount))
             for name in ("calls", "cached", "prompt_tokens", "completion_tokens", "cost")
@@ -62,9 +69,17 @@ def render_prometheus(run: Run) -> str:
         ],
     }
     for place, gate in enumerate(run.gates, start=1):
-        labels = {**suite, "gate": str(place), "metric": gate.metric, "rule": gate.rule, "title": gate.title or f"{gate.metric} {gate.rule}"}
+        labels = {
+            **suite,
+            "gate": str(place),
+            "metric": gate.metric,
+            "rule": gate.rule,
+            "title": gate.title or f"{gate.metric} {gate.rule}",
+        }
         families["evalkit_gate_passed"].append((labels, float(gate.passed)))
-        families["evalkit_gate"] += [({**labels, "outcome": outcome}, float(outcome == gate.outcome)) for outcome in OUTCOMES]
+        families["evalkit_gate"] += [
+            ({**labels, "outcome": outcome}, float(outcome == gate.outcome)) for outcome in OUTCOMES
+        ]
     lines: list[str] = []
     for name, help_text in FAMILIES.items():
         told = [line for labels, value in families[name] if (line := _line(name, labels, value))]
@@ -89,7 +104,13 @@ def _line(name: str, labels: Mapping[str, str], value: float) -> str | None:
     if math.isnan(value):
         return None
     told = ",".join(f'{key}="{label(text)}"' for key, text in labels.items())
-    number = ("+Inf" if value > 0 else "-Inf") if math.isinf(value) else repr(int(value)) if value == int(value) else repr(value)
+    number = (
+        ("+Inf" if value > 0 else "-Inf")
+        if math.isinf(value)
+        else repr(int(value))
+        if value == int(value)
+        else repr(value)
+    )
     return f"{name}{{{told}}} {number}"
 
 
@@ -103,4 +124,4 @@ def _seconds(moment: str) -> float:
         told = datetime.fromisoformat(moment)
     except ValueError:
         return math.nan
-    return (told if told.tzinfo else told.replace(tzinfo=timezone.utc)).timestamp()
+    return (told if told.tzinfo else told.replace(tzinfo=UTC)).timestamp()

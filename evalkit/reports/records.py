@@ -109,7 +109,9 @@ class Wanted:
     binary: bool = False
 
 
-def worst_of(name: str, scores: Scores, *, higher_is_better: bool, most: int, digits: int | None = None) -> Wanted | None:
+def worst_of(
+    name: str, scores: Scores, *, higher_is_better: bool, most: int, digits: int | None = None
+) -> Wanted | None:
     """The records with the lowest scores (highest where lower is better); None where all are equally good."""
     costs = -scores if not higher_is_better else scores
     scored = np.flatnonzero(np.isfinite(costs))
@@ -123,7 +125,9 @@ def worst_of(name: str, scores: Scores, *, higher_is_better: bool, most: int, di
     lowest = costs[order[0]]
     ties = int((values == lowest).sum())
     shown = numbers.score(float(scores[order[0]]), digits)
-    note = f"{numbers.count(ties)} of {numbers.counted(len(scored), 'record')} at {shown}" if ties > 1 else f"from {shown}"
+    note = (
+        f"{numbers.count(ties)} of {numbers.counted(len(scored), 'record')} at {shown}" if ties > 1 else f"from {shown}"
+    )
     return Wanted("worst", name, name, note, tuple(order.tolist()))
 
 
@@ -156,7 +160,9 @@ def failures_of(gate: GateResult, title: str, view: RecordView, *, most: int) ->
     return Wanted("gate", gate.metric, title, note, indices[:most])
 
 
-def cases(wanted: Sequence[Wanted], view: RecordView, main: Mapping[str, str], digits: Mapping[str, int]) -> tuple[CaseGroup, ...]:
+def cases(
+    wanted: Sequence[Wanted], view: RecordView, main: Mapping[str, str], digits: Mapping[str, int]
+) -> tuple[CaseGroup, ...]:
     """The lists with their texts; every record is fetched once and the whole keeps to `TEXT_BUDGET`."""
     indices = sorted({index for group in wanted for index in group.indices})
     records = dict(zip(indices, view.fetch(indices), strict=True)) if view.fetch and indices else {}
@@ -190,7 +196,9 @@ def _group(
             index=index,
             id=one_line(str(view.ids[index]), 120),
             score=numbers.score(float(scores[index]), shown) if scores is not None else "",
-            before=numbers.score(float(before[index]), shown) if before is not None and np.isfinite(before[index]) else "",
+            before=numbers.score(float(before[index]), shown)
+            if before is not None and np.isfinite(before[index])
+            else "",
             reason=shortened(visible(str(reasons.get(index, ""))), limit),
             texts=texts.get(index, ()),
             previous=previous.get(index, ()) if wanted.kind == "lost" else (),

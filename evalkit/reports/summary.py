@@ -7,9 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from evalkit.core.run import GateResult, Outcome, Run, Slice, Value
 from evalkit.reports import numbers
 from evalkit.reports.change import Change, change
@@ -24,25 +21,13 @@ from evalkit.reports.records import (
     lost_of,
     worst_of,
 )
-from evalkit.reports.safe import one_line
+from evalkit.reports.safe import one_line, visible
+from evalkit.reports.spread import Histogram, histogram
+from evalkit.reports.words import Fact, baseline_note, exit_line, facts_of, gate_title, models_of, subtitle, verdict
 
 LISTED = 240  # records that one report lists, over all metrics
 LISTED_PER_METRIC = 20
 SLICES_SHOWN = 24  # values of one slicing column
-
-
-@dataclass(frozen=True)
-class Histogram:
-    """How the records' own scores are spread.
-
-    ``edges`` has one more entry than ``counts``; where ``discrete``, bar ``i`` stands for the one value ``edges[i]``.
-    """
-
-    edges: tuple[float, ...]
-    counts: tuple[int, ...]
-    discrete: bool
-    below: int = 0  # records left of the first bar
-    above: int = 0  # and right of the last
 
 
 @dataclass(frozen=True)
@@ -109,15 +94,6 @@ class SliceGroup:
 
 
 @dataclass(frozen=True)
-class Fact:
-    """One thing known about the run: what it is called and what it is."""
-
-    name: str
-    text: str
-    code: bool = False
-
-
-@dataclass(frozen=True)
 class Summary:
     """A run as reports tell it; every text in it is the user's own and must still be escaped."""
 
@@ -173,36 +149,26 @@ def summarise(
     rows = tuple(_metric(run, name, value, baseline, records, differences or {}) for name, value in run.metrics.items())
     gates = tuple(_gate(gate) for gate in run.gates)
     name = one_line(str(run.suite.get("name") or "run"), 120)
-    exit_code, exit_text = _exit(run)
-    verdict = _verdict(run)
+    exit_code, exit_text = exit_line(run)
+    told = verdict(run)
     return Summary(
         run=run,
         name=name,
-        headline=f"{name} {verdict}",
-        verdict=verdict,
-        subtitle=subtitle(int(run.dataset.get("n") or 0), run.suite.get("path"), models=_models(run)),
+        headline=f"{name} {told}",
+        verdict=told,
+        subtitle=subtitle(int(run.dataset.get("n") or 0), run.suite.get("path"), models=models_of(run)),
         metrics=rows,
         gates=gates,
         slices=_slices(run),
         lists=_lists(run, records, {row.name: row.digits for row in rows}) if records is not None else (),
         errors=errors_of(records) if records is not None else (),
-        facts=_facts(run, baseline),
-        prompts=tuple(Fact(one_line(key, 120), text[:20_000], code=True) for key, text in run.prompts.items()),
+        facts=facts_of(run, baseline),
+        prompts=tuple(Fact(one_line(key, 120), visible(text[:20_000]), code=True) for key, text in run.prompts.items()),
         baseline=baseline.run_id if baseline is not None else None,
-        baseline_note=_baseline_note(run, baseline),
+        baseline_note=baseline_note(run, baseline),
         exit_code=exit_code,
         exit_text=exit_text,
     )
-
-
-def subtitle(n: int, path: Any = None, *, models: int = 0) -> str:
-    """The line under (or beside) a run's name: ``300 records · 2 models · suites/quickstart.yaml``."""
-    parts = [numbers.counted(n, "record")]
-    if models > 1:
-        parts.append(numbers.counted(models, "model"))
-    if path:
-        parts.append(one_line(str(path), 300))
-    return " · ".join(parts)
 
 
 def _metric(
@@ -214,7 +180,7 @@ def _metric(
     differences: Mapping[str, tuple[float, float, float]],
 ) -> MetricRow:
     scores = records.scores.get(name) if records is not None else None
-    main = name in run.main.values() or name in run.main or not run.main
+    main = name in run.main.values() or not run.main
     row = metric_row(name, value, main=main, histogram=None if scores is None else histogram(scores))
     if baseline is None or name not in baseline.metrics:
         return row
@@ -256,35 +222,8 @@ def metric_row(name: str, value: Value, *, main: bool = True, histogram: Histogr
     )
 
 
-def histogram(scores: NDArray[np.float64], *, bins: int = 28) -> Histogram | None:
-    """Counts of the finite scores, binned in NumPy; None when there are none.
-
-    A bar per value where there are few; else equal bins over 0..1 where that holds them all, or over the observed
-    range, whose far tails (beyond three times the span of the inner 99%) are counted apart.
-    """
-    finite = scores[np.isfinite(scores)]
-    if not len(finite):
-        return None
-    distinct = np.unique(finite[:: max(len(finite) // 2_000, 1)])
-    if len(distinct) <= 11:
-        distinct, counts = np.unique(finite, return_counts=True)
-        if len(distinct) <= 11:
-            edges = (*distinct.tolist(), float(distinct[-1]))
-            return Histogram(edges, tuple(counts.tolist()), discrete=True)
-    low, high = float(finite.min()), float(finite.max())
-    if low >= 0 and high <= 1 and high - low > 0.2:
-        low, high = 0.0, 1.0
-    else:
-        inner = np.quantile(finite, [0.005, 0.995])
-        if high - low > 3 * (inner[1] - inner[0]) > 0:
-            low, high = float(inner[0]), float(inner[1])
-    counts, edges_found = np.histogram(finite, bins=bins, range=(low, high))
-    below, above = int((finite < low).sum()), int((finite > high).sum())
-    return Histogram(tuple(edges_found.tolist()), tuple(counts.tolist()), discrete=False, below=below, above=above)
-
-
 def _gate(gate: GateResult) -> GateRow:
-    title = gate.title or _title(gate)
+    title = gate.title or gate_title(gate)
     return GateRow(
         metric=gate.metric,
         outcome=gate.outcome,
@@ -294,64 +233,6 @@ def _gate(gate: GateResult) -> GateRow:
         passed=gate.passed,
         result=gate,
     )
-
-
-def _title(gate: GateResult) -> str:
-    bound = "" if gate.bound is None else f" {gate.bound:g}"
-    sign = {"min": "≥", "max": "≤", "every": "every record ≥", "no_worse_than": "no worse than"}.get(gate.rule, gate.rule)
-    where = " and ".join(f"{key}={value}" for key, value in gate.where.items())
-    return f"{gate.metric} {sign}{bound}{f' on {where}' if where else ''}"
-
-
-def _verdict(run: Run) -> str:
-    total = len(run.gates)
-    by = {outcome: [gate for gate in run.gates if gate.outcome == outcome] for outcome in ("pass", "fail", "inconclusive", "skipped")}
-    if run.status == "incomplete":
-        return "is incomplete: more records failed than the errors gate allows"
-    if not total:
-        return "was scored; it has no gates"
-    told = []
-    if by["fail"]:
-        told.append(f"{len(by['fail'])} of {numbers.counted(total, 'gate')} failed")
-    if by["inconclusive"]:
-        verb = "was" if len(by["inconclusive"]) == 1 else "were"
-        told.append(f"{len(by['inconclusive'])} {verb} inconclusive" + ("" if told else f" of {numbers.counted(total, 'gate')}"))
-    if by["skipped"]:
-        told.append(f"{len(by['skipped'])} skipped")
-    if run.status == "failed":
-        return "failed: " + ", ".join(told or ["a gate failed"])
-    clean = len(by["pass"]) == total
-    if clean:
-        return "passed its gate" if total == 1 else f"passed all {total} gates"
-    return f"passed: {len(by['pass'])} of {numbers.counted(total, 'gate')} passed, " + ", ".join(told)
-
-
-def _exit(run: Run) -> tuple[int, str]:
-    code = run.exit_code or {"passed": 0, "failed": 1, "incomplete": 3}.get(run.status, 0)
-    failed = sum(gate.outcome == "fail" for gate in run.gates)
-    unsure = sum(gate.outcome == "inconclusive" and not gate.passed for gate in run.gates)
-    if code == 0:
-        why = "every gate passed" if run.gates else "no gates"
-        if any(gate.outcome != "pass" for gate in run.gates):
-            why = "no gate stands in the way"
-    elif code == 1 and failed:
-        why = "a gate failed" if failed == 1 else f"{failed} gates failed"
-    elif code == 1 and unsure:
-        why = "a gate was inconclusive" if unsure == 1 else f"{unsure} gates were inconclusive"
-    elif code == 3:
-        why = "more records failed than the errors gate allows"
-    else:
-        why = {1: "a gate failed", 130: "interrupted"}.get(code, "")
-    return code, f"exit {code}: {why}" if why else f"exit {code}"
-
-
-def _models(run: Run) -> int:
-    told = run.dataset.get("models")
-    if isinstance(told, int):
-        return told
-    if isinstance(told, (list, tuple)):
-        return len(told)
-    return len({str(part.by["model"]) for part in run.slices if set(part.by) == {"model"}})
 
 
 def _slices(run: Run) -> tuple[SliceGroup, ...]:
@@ -386,51 +267,15 @@ def _lists(run: Run, view: RecordView, digits: Mapping[str, int]) -> tuple[CaseG
     mains = [name for name in run.metrics if name in view.scores and (name in run.main.values() or not run.main)]
     judged = [(name, bool(better)) for name in mains if (better := run.metrics[name].higher_is_better) is not None]
     share = max(3, min(LISTED_PER_METRIC, LISTED // max(len(judged) * (2 if view.baseline_scores else 1), 1)))
-    wanted: list[Wanted | None] = [failures_of(gate, _gate(gate).title, view, most=LISTED_PER_METRIC) for gate in run.gates]
+    wanted: list[Wanted | None] = [
+        failures_of(gate, _gate(gate).title, view, most=LISTED_PER_METRIC) for gate in run.gates
+    ]
     for name, better in judged:
         earlier = (view.baseline_scores or {}).get(name)
         if earlier is not None:
             wanted.append(lost_of(name, view.scores[name], earlier, higher_is_better=better, most=share))
     wanted += [
-        worst_of(name, view.scores[name], higher_is_better=better, most=share, digits=digits.get(name)) for name, better in judged
+        worst_of(name, view.scores[name], higher_is_better=better, most=share, digits=digits.get(name))
+        for name, better in judged
     ]
     return cases([group for group in wanted if group is not None], view, run.main, digits)
-
-
-def _baseline_note(run: Run, baseline: Run | None) -> str:
-    if baseline is None:
-        return ""
-    here, there = run.dataset.get("sha256"), baseline.dataset.get("sha256")
-    return "the baseline was scored on other data" if here and there and here != there else ""
-
-
-def _facts(run: Run, baseline: Run | None) -> tuple[Fact, ...]:
-    git = run.git or {}
-    commit = str(git.get("commit") or "")
-    usage = run.usage
-    facts = [
-        Fact("run", run.run_id, code=True),
-        Fact("started", run.started_at),
-        Fact("took", numbers.spoken_duration(run.seconds) if run.seconds else ""),
-        Fact("suite", _with_hash(run.suite), code=True),
-        Fact("data", _with_hash(run.dataset), code=True),
-        Fact("commit", commit + (" with uncommitted changes" if commit and git.get("dirty") else ""), code=True),
-        Fact("baseline", baseline.run_id if baseline else run.baseline or "", code=True),
-    ]
-    if usage.calls or usage.cached:
-        spent = [
-            numbers.counted(usage.calls, "call"),
-            f"{numbers.count(usage.cached)} from the cache",
-            f"{numbers.count(usage.prompt_tokens)} prompt and {numbers.count(usage.completion_tokens)} completion tokens",
-        ]
-        if usage.cost is not None:
-            spent.append(f"cost {numbers.number(usage.cost)}")
-        facts.append(Fact("models", ", ".join(spent)))
-    return tuple(Fact(fact.name, one_line(fact.text, 400), fact.code) for fact in facts if fact.text)
-
-
-def _with_hash(told: Mapping[str, Any]) -> str:
-    parts = [str(told.get("path") or told.get("name") or "")]
-    if told.get("sha256"):
-        parts.append(f"sha256 {str(told['sha256'])[:16]}")
-    return "  ".join(part for part in parts if part)

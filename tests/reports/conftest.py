@@ -67,11 +67,28 @@ PARTS: tuple[tuple[str, float, float | None, bool | None, str], ...] = (
     ("a_metric_with_a_really_long_name_that_someone_gave.to_a_part", -0.2, 0.11, None, "centred"),
 )
 MAIN = {
-    "exact_match": "exact_match", "contains": "contains", "token_f1": "token_f1", "rouge": "rouge.rougeL", "bleu": "bleu.score",
-    "chrf": "chrf", "ter": "ter", "meteor": "meteor", "levenshtein": "levenshtein.distance", "json_valid": "json_valid",
-    "latency": "latency.mean", "cost": "cost.mean", "tokens": "tokens.mean", "precision_at_k": "precision_at_k.at_5",
-    "recall_at_k": "recall_at_k.at_5", "hit_rate": "hit_rate.at_5", "mrr": "mrr", "map": "map", "ndcg": "ndcg.at_10",
-    "consistency": "consistency", "evaluate:exact": "evaluate:exact", "faithfulness": "faithfulness",
+    "exact_match": "exact_match",
+    "contains": "contains",
+    "token_f1": "token_f1",
+    "rouge": "rouge.rougeL",
+    "bleu": "bleu.score",
+    "chrf": "chrf",
+    "ter": "ter",
+    "meteor": "meteor",
+    "levenshtein": "levenshtein.distance",
+    "json_valid": "json_valid",
+    "latency": "latency.mean",
+    "cost": "cost.mean",
+    "tokens": "tokens.mean",
+    "precision_at_k": "precision_at_k.at_5",
+    "recall_at_k": "recall_at_k.at_5",
+    "hit_rate": "hit_rate.at_5",
+    "mrr": "mrr",
+    "map": "map",
+    "ndcg": "ndcg.at_10",
+    "consistency": "consistency",
+    "evaluate:exact": "evaluate:exact",
+    "faithfulness": "faithfulness",
     "a_metric_with_a_really_long_name_that_someone_gave": "a_metric_with_a_really_long_name_that_someone_gave.to_a_part",
 }
 
@@ -101,7 +118,11 @@ def scores_of(kind: str, mean: float, n: int, rng: np.random.Generator) -> np.nd
 
 
 def make_run(
-    n: int = N, *, shift: float = 0.0, run_id: str = "20261122T063512Z-quickstart-3f9a1c", scores: dict[str, Any] | None = None
+    n: int = N,
+    *,
+    shift: float = 0.0,
+    run_id: str = "20261122T063512Z-quickstart-3f9a1c",
+    scores: dict[str, Any] | None = None,
 ) -> Run:
     """A run; with record scores, the metrics that are plain means are the means of these."""
 
@@ -114,43 +135,105 @@ def make_run(
         ci = None if half is None else (moved - half * scale, moved + half * scale)
         errors = 3 if name.startswith("consistency") else n if name == "faithfulness" else 0
         return Value(
-            mean=moved, ci=ci, confidence=0.95, stderr=NAN if half is None else half * scale / 1.96, n=n - errors, errors=errors,
+            mean=moved,
+            ci=ci,
+            confidence=0.95,
+            stderr=NAN if half is None else half * scale / 1.96,
+            n=n - errors,
+            errors=errors,
             skipped=17 if name == "hit_rate.at_5" else 0,
             mode="raw 1–5, logprob, judge: qwen2.5-coder-1.5b (replayed)" if name == "consistency" else None,
-            signature=f"{name.partition('.')[0]}|stem:yes|v:1", fingerprint=("b" if shift and name == "chrf" else "a") * 64,
+            signature=f"{name.partition('.')[0]}|stem:yes|v:1",
+            fingerprint=("b" if shift and name == "chrf" else "a") * 64,
             higher_is_better=better,
         )
 
     def sliced(by: dict[str, Any], count: int, bend: float) -> Slice:
-        return Slice(by, count, {
-            name: dataclasses.replace(value(name, mean * (1 + bend), half, better, 1.6), n=count, errors=0)
-            for name, mean, half, better, _ in PARTS
-        })
+        return Slice(
+            by,
+            count,
+            {
+                name: dataclasses.replace(value(name, mean * (1 + bend), half, better, 1.6), n=count, errors=0)
+                for name, mean, half, better, _ in PARTS
+            },
+        )
 
     gates = [
-        GateResult("rouge.rougeL", "min", 0.25, 0.412, (0.389, 0.436), "pass", "the interval starts at 0.389", "rouge.rougeL ≥ 0.25"),
-        GateResult("exact_match", "every", 1.0, 0.83, None, "fail", "2 of 12 records: q-017, q-203",
-                   "exact_match = 1 on tag=must-pass", ("q-017", "q-203"), {"tag": "must-pass"}),
-        GateResult("consistency", "no_worse_than", 3.92, 3.91, (-0.05, 0.03), "inconclusive",
-                   "difference −0.01, −0.05 to +0.03; about 420 more records would tell", "consistency no worse than main − 0.02"),
+        GateResult(
+            "rouge.rougeL",
+            "min",
+            0.25,
+            0.412,
+            (0.389, 0.436),
+            "pass",
+            "the interval starts at 0.389",
+            "rouge.rougeL ≥ 0.25",
+        ),
+        GateResult(
+            "exact_match",
+            "every",
+            1.0,
+            0.83,
+            None,
+            "fail",
+            "2 of 12 records: q-017, q-203",
+            "exact_match = 1 on tag=must-pass",
+            ("q-017", "q-203"),
+            {"tag": "must-pass"},
+        ),
+        GateResult(
+            "consistency",
+            "no_worse_than",
+            3.92,
+            3.91,
+            (-0.05, 0.03),
+            "inconclusive",
+            "difference −0.01, −0.05 to +0.03; about 420 more records would tell",
+            "consistency no worse than main − 0.02",
+        ),
         GateResult("faithfulness", "min", 0.8, NAN, None, "skipped", "no record could be scored", "faithfulness ≥ 0.8"),
-        GateResult("latency.p95", "max", 2300, 2210, (2030, 2390), "inconclusive", "the interval reaches 2,390",
-                   "latency.p95 ≤ 2,300", lets_by=True),
+        GateResult(
+            "latency.p95",
+            "max",
+            2300,
+            2210,
+            (2030, 2390),
+            "inconclusive",
+            "the interval reaches 2,390",
+            "latency.p95 ≤ 2,300",
+            lets_by=True,
+        ),
         GateResult("errors", "max", 0.01, 0.01, None, "pass", "3 of 300 records", ""),
     ]
     slices = [
-        sliced({"model": "smollm2-1.7b"}, n // 2, 0.06), sliced({"model": "qwen2.5-0.5b"}, n - n // 2, -0.06),
-        *[sliced({"prompt_version": name}, n // 5, bend) for name, bend in
-          (("v1", -0.1), ("v2", 0.02), ("v3 <b>&", 0.05), (None, -0.02), ("a rather long prompt version name", 0.08))],
+        sliced({"model": "smollm2-1.7b"}, n // 2, 0.06),
+        sliced({"model": "qwen2.5-0.5b"}, n - n // 2, -0.06),
+        *[
+            sliced({"prompt_version": name}, n // 5, bend)
+            for name, bend in (
+                ("v1", -0.1),
+                ("v2", 0.02),
+                ("v3 <b>&", 0.05),
+                (None, -0.02),
+                ("a rather long prompt version name", 0.08),
+            )
+        ],
     ]
     return Run(
-        run_id=run_id, status="failed",
+        run_id=run_id,
+        status="failed",
         suite={"name": "quickstart", "sha256": "5e" * 32, "path": "suites/quickstart.yaml"},
         dataset={"path": "suites/quickstart/questions.jsonl", "sha256": "d4" * 32, "n": n},
         metrics={name: value(name, mean, half, better) for name, mean, half, better, _ in PARTS},
-        slices=slices, gates=gates, git={"commit": "c34bbee0d1f5a7e2b9c8", "dirty": True},
+        slices=slices,
+        gates=gates,
+        git={"commit": "c34bbee0d1f5a7e2b9c8", "dirty": True},
         prompts={"answer.md": "Answer from the passages only.\n\n{{ input }}\n</pre><script>1</script>"},
-        usage=Usage(600, 588, 120_400, 9_112, 0.0213), main=dict(MAIN), started_at="2026-11-22T06:35:12Z", seconds=4.2, exit_code=1,
+        usage=Usage(600, 588, 120_400, 9_112, 0.0213),
+        main=dict(MAIN),
+        started_at="2026-11-22T06:35:12Z",
+        seconds=4.2,
+        exit_code=1,
     )
 
 
@@ -166,7 +249,11 @@ def make_records(n: int = N, *, seed: int = 5, baseline: bool = True) -> RecordV
             {
                 "id": ids[index],
                 "input": QUESTIONS[index % 5] if index % 7 else [{"role": "user", "content": QUESTIONS[index % 5]}],
-                "output": NASTY if index % 11 == 0 else LONG if index % 5 == 2 else f"It was first lit in 18{index % 100:02d}, the log says.",
+                "output": NASTY
+                if index % 11 == 0
+                else LONG
+                if index % 5 == 2
+                else f"It was first lit in 18{index % 100:02d}, the log says.",
                 "reference": ["It was lit in 1833.", "1833"] if index % 2 else "It was lit in 1833.",
                 "contexts": [f"Passage {k}: {LONG[: 200 + 90 * k]}" for k in range(index % 4 * 3)],
                 "tag": "must-pass",
@@ -189,13 +276,22 @@ def make_records(n: int = N, *, seed: int = 5, baseline: bool = True) -> RecordV
         earlier["exact_match"][5:17] = 1.0
         earlier["contains"][20:24] = 0.0
     return RecordView(
-        ids=ids, scores=scores, fetch=fetch, baseline_scores=earlier,
-        baseline_fetch=lambda indices: [{"output": f"The baseline said: 1833 ({index})."} for index in indices] if baseline else None,
+        ids=ids,
+        scores=scores,
+        fetch=fetch,
+        baseline_scores=earlier,
+        baseline_fetch=lambda indices: (
+            [{"output": f"The baseline said: 1833 ({index})."} for index in indices] if baseline else None
+        ),
         errors={
-            "consistency": {3: "the reply is not JSON: 'I would rate this…'", 40: "the reply is not JSON: 'I would rate this…'", 200: NASTY},
+            "consistency": {
+                3: "the reply is not JSON: 'I would rate this…'",
+                40: "the reply is not JSON: 'I would rate this…'",
+                200: NASTY,
+            },
             "faithfulness": dict.fromkeys(range(n), "no contexts"),
         },
-        reasons={"consistency": {index: "The summary states a year that the source does not." for index in range(n)}},
+        reasons={"consistency": dict.fromkeys(range(n), "The summary states a year that the source does not.")},
     )
 
 
@@ -203,7 +299,9 @@ def make_summary(n: int = N) -> Summary:
     """A run with records, compared with a baseline."""
     records = make_records(n)
     now = make_run(n, scores=dict(records.scores))
-    then = make_run(n, shift=0.03, run_id="20261120T101010Z-quickstart-aa11bb", scores=dict(records.baseline_scores or {}))
+    then = make_run(
+        n, shift=0.03, run_id="20261120T101010Z-quickstart-aa11bb", scores=dict(records.baseline_scores or {})
+    )
     return summarise(now, baseline=then, records=records)
 
 
