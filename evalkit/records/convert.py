@@ -20,10 +20,10 @@ NoneType = type(None)
 
 
 class Unfit(ValueError):  # noqa: N818
-    """A value that its column cannot hold: ``must`` says what the column holds, ``hint`` the way out."""
+    """A value that its column cannot hold: ``must`` says what it holds, ``hint`` the way out, ``found`` what is wrong."""
 
-    def __init__(self, must: str, hint: str | None = None) -> None:
-        self.must, self.hint = must, hint
+    def __init__(self, must: str, hint: str | None = None, found: str | None = None) -> None:
+        self.must, self.hint, self.found = must, hint, found
         super().__init__(must)
 
 
@@ -62,7 +62,7 @@ def convert(name: str, values: Sequence[Any], *, cells: bool = False, told: str 
             converted.append(None if value is None else one(value))
         except Unfit as unfit:
             converted.append(None)
-            wrong.append(Wrong(index, f"{told or name} {unfit.must}, not {describe(value)}", unfit.hint))
+            wrong.append(Wrong(index, f"{told or name} {unfit.must}, not {unfit.found or describe(value)}", unfit.hint))
     return converted, wrong
 
 
@@ -75,8 +75,8 @@ def describe(value: Any) -> str:
     if isinstance(value, str):
         return "an empty text" if not value else f"the text {value if len(value) <= 40 else value[:37] + '…'!r}"
     if isinstance(value, (list, tuple)):
-        odd = next((item for item in value if not isinstance(item, str)), None)
-        return f"a list that holds {describe(odd)}" if odd is not None else "a list with null" if None in value else "a list"
+        odd = [item for item in value if not isinstance(item, str)]
+        return f"a list that holds {describe(odd[0])}" if odd else "a list"
     if isinstance(value, dict):
         return "an object"
     return "null" if value is None else f"a {type(value).__name__}"
@@ -186,9 +186,10 @@ def _names(value: Any) -> list[str]:
 
 def _grades(value: Any) -> Any:
     if isinstance(value, dict):
-        for grade in value.values():
+        for key, grade in value.items():
             if isinstance(grade, bool) or not isinstance(grade, (int, float)) or not math.isfinite(grade):
-                raise Unfit("must give each id a number as its grade", 'write {"doc-1": 2, "doc-2": 1}')
+                found = f"{describe(grade)} (of {key!r})"
+                raise Unfit("must give each id a number as its grade", 'write {"doc-1": 2, "doc-2": 1}', found)
         return {str(key): grade for key, grade in value.items()}
     try:
         return _names(value)
@@ -223,7 +224,8 @@ def _time(value: Any) -> Any:
 def _vector(value: Any) -> list[float]:
     if isinstance(value, list) and set(map(type, value)) <= {int, float} and all(map(math.isfinite, value)):
         return value
-    raise Unfit("must be a list of numbers")
+    odd = [item for item in value if not isinstance(item, (int, float)) or isinstance(item, bool)] if isinstance(value, list) else []
+    raise Unfit("must be a list of numbers", found=f"a list that holds {describe(odd[0])}" if odd else None)
 
 
 _VALUE: dict[str, Callable[[Any], Any]] = {
@@ -255,7 +257,7 @@ def _from_json(then: Callable[[Any], Any]) -> Callable[[str], Any]:
             return then(_json_cell(cell))
         except Unfit as unfit:
             hint = 'write the cell as JSON: ["…", "…"]' if unfit.hint is None or "[" not in unfit.hint else unfit.hint
-            raise Unfit(unfit.must, hint) from None
+            raise Unfit(unfit.must, hint, unfit.found) from None
 
     return parse
 

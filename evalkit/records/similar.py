@@ -30,12 +30,12 @@ def similar_pairs(texts: Sequence[str], *, least: float = 0.8) -> list[tuple[int
         return []
     offsets = np.searchsorted(owners, np.arange(len(texts) + 1))
     found = []
-    for i, j in _candidates(owners, hashes, offsets):
+    for i, j in _candidates(hashes, offsets):
         if normal[i] == normal[j]:
             found.append((i, j, 1.0))
             continue
-        one, other = hashes[offsets[i] : offsets[i + 1]], hashes[offsets[j] : offsets[j + 1]]
-        shared = len(np.intersect1d(one, other, assume_unique=True))
+        one, other = (set(hashes[offsets[at] : offsets[at + 1]].tolist()) for at in (i, j))
+        shared = len(one & other)
         similarity = shared / (len(one) + len(other) - shared)
         if similarity >= least and _numbers(normal[i]) == _numbers(normal[j]):
             found.append((i, j, similarity))
@@ -46,9 +46,9 @@ def _numbers(text: str) -> list[str]:
     return sorted(re.findall(r"\d+", text))
 
 
-def _sketches(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint32]]:
-    """The shingles of all texts that count, as hashes in order, each once per text; and the text of each."""
-    parts = []
+def _sketches(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+    """The text and the hash of all shingles that count, text by text."""
+    parts: list[tuple[NDArray[np.int32], NDArray[np.uint32]]] = []
     begin, size, low = 0, 0, 0
     encoded = [text.encode("utf-8", "replace") for text in texts]
     for at, text in enumerate(encoded):
@@ -57,65 +57,58 @@ def _sketches(texts: Sequence[str]) -> tuple[NDArray[np.int64], NDArray[np.uint3
             parts.append(_shingles(encoded[begin : at + 1], low))
             begin, size, low = at + 1, 0, at + 1
     if not parts:
-        return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.uint32)
-    keyed = np.concatenate(parts)  # text in the upper, hash in the lower half; already in order
-    hashes = (keyed & np.uint64(0xFFFFFFFF)).astype(np.uint32)
-    owners = (keyed >> np.uint64(32)).astype(np.int64)
-    ranked = np.sort(hashes)
-    bounds = np.flatnonzero(np.r_[True, ranked[1:] != ranked[:-1]])
-    counts = np.diff(np.r_[bounds, len(ranked)])
-    usual = ranked[bounds[counts > max(50, len(texts) // 50)]]
-    if len(usual):
-        at = np.minimum(np.searchsorted(usual, hashes), len(usual) - 1)
-        rare = usual[at] != hashes
-        owners, hashes = owners[rare], hashes[rare]
-    return owners, hashes
+        return np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.uint32)
+    owners = np.concatenate([owner for owner, _ in parts])
+    hashes = np.concatenate([hashed for _, hashed in parts])
+    coarse = hashes >> np.uint32(12)  # about 6 shingles of 100,000 texts fall together: good enough to tell the usual ones
+    counts = np.bincount(coarse, minlength=1 << 20)
+    rare = (counts <= max(50, len(texts) // 50))[coarse]
+    return (owners, hashes) if rare.all() else (owners[rare], hashes[rare])
 
 
-def _shingles(texts: Sequence[bytes], first: int) -> NDArray[np.uint64]:
-    """The sampled shingles of some texts, as sorted distinct keys (text number << 32 | hash)."""
+def _shingles(texts: Sequence[bytes], first: int) -> tuple[NDArray[np.int32], NDArray[np.uint32]]:
+    """The sampled shingles of some texts: the text's number, counted from ``first``, and the hash."""
     lengths = np.array([len(text) for text in texts], dtype=np.int64)
     raw = np.frombuffer(b"".join(texts) + bytes(SHINGLE), dtype=np.uint8).astype(np.uint64)
     n = int(lengths.sum())
-    window = np.zeros(n, dtype=np.uint64)
+    hashed = np.zeros(n, dtype=np.uint64)
     for offset in range(SHINGLE):
-        window |= raw[offset : offset + n] << np.uint64(8 * offset)
-    windows_of = np.maximum(lengths - SHINGLE + 1, np.minimum(lengths, 1))  # a short text is one shingle
+        hashed |= raw[offset : offset + n] << np.uint64(8 * offset)
+    windows = np.maximum(lengths - SHINGLE + 1, np.minimum(lengths, 1))  # a short text is one shingle
     starts = np.cumsum(lengths) - lengths
-    owner = np.repeat(np.arange(len(texts)), lengths)
-    place = np.arange(n) - np.repeat(starts, lengths)
-    inside = place < windows_of[owner]
-    short = lengths[owner] < SHINGLE
-    if short.any():  # what follows a short text is not part of its shingle
-        keep = np.uint64(1) << (np.uint64(8) * np.minimum(lengths, SHINGLE - 1).astype(np.uint64))
-        window = np.where(short, window & (keep[owner] - np.uint64(1)), window)
+    short = np.flatnonzero((lengths > 0) & (lengths < SHINGLE))  # what follows it is not part of its shingle
+    hashed[starts[short]] &= (np.uint64(1) << (np.uint64(8) * lengths[short].astype(np.uint64))) - np.uint64(1)
     with np.errstate(over="ignore"):
-        mixed = window * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-        mixed *= np.uint64(0xBF58476D1CE4E5B9)
-    hashed = mixed >> np.uint64(32)
-    threshold = np.minimum(2.0**32, 2.0**32 * SKETCH / np.maximum(windows_of, 1)).astype(np.uint64)
-    kept = inside & (hashed < threshold[owner])
-    return np.unique(((owner[kept] + first).astype(np.uint64) << np.uint64(32)) | hashed[kept])
+        hashed *= np.uint64(0x9E3779B97F4A7C15)
+        hashed ^= hashed >> np.uint64(29)
+        hashed *= np.uint64(0xBF58476D1CE4E5B9)
+    hashed >>= np.uint64(32)
+    threshold = np.minimum(2.0**32, 2.0**32 * SKETCH / np.maximum(windows, 1)).astype(np.uint64)
+    kept = hashed < np.repeat(threshold, lengths)
+    for back in range(1, SHINGLE):  # windows that would run into the next text
+        spill = starts + lengths - back
+        kept[spill[(lengths > back) & (lengths - back >= windows)]] = False
+    owner = np.repeat(np.arange(first, first + len(texts), dtype=np.int32), lengths)
+    return owner[kept], hashed[kept].astype(np.uint32)
 
 
-def _candidates(owners: NDArray[np.int64], hashes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> list[tuple[int, int]]:
+def _candidates(hashes: NDArray[np.uint32], offsets: NDArray[np.int64]) -> list[tuple[int, int]]:
     """Pairs of texts whose MinHash signatures agree in a band."""
     full = np.flatnonzero(np.diff(offsets))
     starts = offsets[full]
     rng = np.random.default_rng(0)
-    factors = rng.integers(1, 2**32, size=(BANDS, ROWS), dtype=np.uint64) | np.uint64(1)
-    shifts = rng.integers(0, 2**32, size=(BANDS, ROWS), dtype=np.uint64)
-    wide = hashes.astype(np.uint64)
+    factors = rng.integers(1, 2**32, size=(BANDS, ROWS), dtype=np.uint32) | np.uint32(1)
+    shifts = rng.integers(0, 2**32, size=(BANDS, ROWS), dtype=np.uint32)
+    ranks = np.empty_like(hashes)
     pairs: list[NDArray[np.int64]] = []
     total = 0
     for band in range(BANDS):
         key = np.zeros(len(full), dtype=np.uint64)
         with np.errstate(over="ignore"):
             for row in range(ROWS):
-                ranks = ((wide * factors[band, row] + shifts[band, row]) & np.uint64(0xFFFFFFFF)) * factors[band, -1 - row]
-                lowest = np.minimum.reduceat(ranks >> np.uint64(8), starts)
-                key = (key ^ lowest) * np.uint64(0x100000001B3) + np.uint64(row)
+                np.multiply(hashes ^ shifts[band, row], factors[band, row], out=ranks)
+                lowest = np.minimum.reduceat(ranks, starts)
+                key = (key ^ lowest) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(row)
         order = np.argsort(key, kind="stable")
         alike = key[order]
         for step in range(1, 8):  # neighbours in a bucket; of a large bucket not every pair
