@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +14,7 @@ from evalkit.stats.resample import Units, weight_blocks, weighted_sums
 from evalkit.stats.sums import Floats, centred, column_sums
 
 POOL_ABOVE = 20_000
+_COLUMNS = 2_000_000  # numbers in the columns resampled together: 16 MB; of more statistics the draws are repeated
 
 
 @dataclass(frozen=True)
@@ -72,29 +73,53 @@ def distributions(
         return []
     sequence = seed if isinstance(seed, np.random.SeedSequence) else np.random.SeedSequence(seed)
     units = Units.of(lengths[0], clusters, sequence, pool_above)
+    made: list[Distribution] = []
     with np.errstate(all="ignore"):
-        sums = {at: _Sums(one, units) for at, one in enumerate(statistics) if one.combine_rows is None}
-        members = {
-            at: Members.of(one.values, one.scored, one.combine_rows, units)
-            for at, one in enumerate(statistics)
-            if one.combine_rows is not None
-        }
-        layout = _Layout(list(sums.values()), units.count)
-        totals = np.zeros((resamples, layout.matrix.shape[1]))
-        draws = {at: np.full((resamples, len(one.value)), np.nan) for at, one in members.items()}
-        if units.count:
-            rng = np.random.Generator(np.random.PCG64(sequence))
-            for rows, weights in weight_blocks(rng, units.count, resamples):
-                weighted_sums(weights, layout.matrix, totals[rows])
-                for at, other in members.items():
-                    draws[at][rows] = other.resampled(weights)
-        made: dict[int, Distribution] = {}
-        for at, other in members.items():
-            centre = other.resampled(np.ones((1, units.count)))[0]
-            cubes, squares = _influence(other.without(sequence))
-            made[at] = Distribution(other.value, centre, draws[at], cubes, squares, other.n, len(other.held))
-        for place, (at, one) in enumerate(sums.items()):
-            made[at] = one.distribution(one.statistic.combine(layout.totals_of(place, totals)))
+        for group in _groups(statistics, units.count):
+            made += _together(group, units, sequence, resamples)
+    return made
+
+
+def _groups(statistics: Sequence[Statistic], count: int) -> Iterator[list[Statistic]]:
+    """The statistics in order, as many at once as memory should hold."""
+    group: list[Statistic] = []
+    room = _COLUMNS
+    for statistic in statistics:
+        size = statistic.values.shape[1] * count
+        if group and size > room:
+            yield group
+            group, room = [], _COLUMNS
+        group.append(statistic)
+        room -= size
+    if group:
+        yield group
+
+
+def _together(
+    statistics: Sequence[Statistic], units: Units, seed: np.random.SeedSequence, resamples: int
+) -> list[Distribution]:
+    sums = {at: _Sums(one, units) for at, one in enumerate(statistics) if one.combine_rows is None}
+    members = {
+        at: Members.of(one.values, one.scored, one.combine_rows, units)
+        for at, one in enumerate(statistics)
+        if one.combine_rows is not None
+    }
+    layout = _Layout(list(sums.values()), units.count)
+    totals = np.zeros((resamples, layout.matrix.shape[1]))
+    draws = {at: np.full((resamples, len(one.value)), np.nan) for at, one in members.items()}
+    if units.count:
+        rng = np.random.Generator(np.random.PCG64(seed))
+        for rows, weights in weight_blocks(rng, units.count, resamples):
+            weighted_sums(weights, layout.matrix, totals[rows])
+            for at, other in members.items():
+                draws[at][rows] = other.resampled(weights)
+    made: dict[int, Distribution] = {}
+    for at, other in members.items():
+        centre = other.resampled(np.ones((1, units.count)))[0]
+        cubes, squares = _influence(other.without(seed))
+        made[at] = Distribution(other.value, centre, draws[at], cubes, squares, other.n, len(other.held))
+    for place, (at, one) in enumerate(sums.items()):
+        made[at] = one.distribution(one.statistic.combine(layout.totals_of(place, totals)))
     return [made[at] for at in range(len(statistics))]
 
 

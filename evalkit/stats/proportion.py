@@ -5,8 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike
 
+from evalkit.stats.bca import Interval
+from evalkit.stats.distribution import Statistic
 from evalkit.stats.normal import normal_quantile, student_quantile
-from evalkit.stats.sums import Floats
+from evalkit.stats.sums import Floats, column_sums
 
 
 def wilson(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
@@ -70,18 +72,50 @@ def wilson_clustered(successes: ArrayLike, n: ArrayLike, level: float = 0.95) ->
     design effect: Rao & Scott (1992).
     """
     x, sizes = _clusters(successes, n)
-    if len(sizes) < 2:
+    effective = effective_size(x, sizes, level)
+    if np.isnan(effective):
         return float("nan"), float("nan")
+    share = float(x.sum() / sizes.sum())
+    low, high = wilson(share * effective, effective, level)
+    return float(low), float(high) if share < 1.0 else 1.0
+
+
+def effective_size(successes: ArrayLike, n: ArrayLike, level: float = 0.95) -> float:
+    """How many independent records tell as much, as `wilson_clustered` reckons; NaN below two clusters."""
+    x, sizes = _clusters(successes, n)
+    if len(sizes) < 2:
+        return float("nan")
     total = float(sizes.sum())
     tail = (1.0 + level) / 2.0
     few = student_quantile(tail, len(sizes) - 1.0) / student_quantile(tail, total - 1.0)
-    effective = total / (max(design_effect(x, sizes, prior=0.5), 1.0) * few**2)
-    low, high = wilson(x.sum() / total * effective, effective, level)
-    if not x.sum():
-        low = np.zeros(())
-    if x.sum() == total:
-        high = np.ones(())
-    return float(low), float(high)
+    return total / (max(design_effect(x, sizes, prior=0.5), 1.0) * few**2)
+
+
+def wilson_interval(statistic: Statistic, *, level: float = 0.95, clusters: ArrayLike | None = None) -> Interval:
+    """Wilson's interval of a metric whose rows are (0 or 1, 1), of clustered records where ``clusters`` (n,) are given.
+
+    The standard error is that of the (effective) sample, sqrt(p (1 - p) / n).
+    """
+    scored = statistic.scored
+    n = int(scored.sum())
+    successes, total = column_sums(statistic.values[:, :2], scored)
+    if clusters is None:
+        low, high = (float(bound) for bound in wilson(successes, total, level))
+        effective = float(total)
+    else:
+        names, of_row = np.unique(np.asarray(clusters)[scored], return_inverse=True)
+        hits, sizes = (
+            np.bincount(of_row, weights=column[scored], minlength=len(names)) for column in statistic.values.T[:2]
+        )
+        low, high = wilson_clustered(hits, sizes, level)
+        effective = effective_size(hits, sizes, level)
+    share = float(successes / total) if total else float("nan")
+    known = not np.isnan(low)
+    return Interval(
+        np.array([share]), np.array([low]), np.array([high]),
+        np.array([np.sqrt(share * (1.0 - share) / effective) if known else np.nan]),
+        n, ("wilson" if known else "none",), level,
+    )
 
 
 def _clusters(successes: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:

@@ -90,7 +90,7 @@ def between(low: Floats, high: Floats, share: Floats) -> Floats:
 
 
 def first_above(running: Floats, targets: Floats) -> NDArray[np.int64]:
-    """Per row the first column of ``running`` (b, w), never falling, that exceeds each of ``targets`` (b, t); else w."""
+    """Per row the first column of ``running`` (b, w), never falling, above each of ``targets`` (b, t); w if none is."""
     return np.stack([(running <= target[:, None]).sum(axis=1) for target in targets.T], axis=1)
 
 

@@ -107,7 +107,7 @@ def test_a_corpus_metric_of_ten_columns_gets_scipys_bca_interval(level):
 def test_a_statistic_that_is_no_sum_gets_scipys_bca_interval():
     scores = np.random.default_rng(8).lognormal(size=120)
     statistic = Statistic(
-        scores[:, None], lambda totals: totals, lambda values, weights: weighted_quantiles(values[:, 0], weights, [0.75])
+        scores[:, None], lambda totals: totals, lambda v, w: weighted_quantiles(v[:, 0], w, [0.75])
     )
 
     def upper_quartile(sample, axis=-1):
@@ -165,6 +165,15 @@ def test_adding_a_metric_changes_no_digit_of_another(pool_above):
     )
     crowd = intervals([*others[:35], bleu_rows(300), mean_of(scores), quantile, *others[35:]], **settings)
     assert same(crowd[36], alone)
+
+
+def test_more_statistics_than_memory_should_hold_get_the_same_draws():
+    rng = np.random.default_rng(0)
+    columns = rng.normal(size=(260, 10_000))
+    many = distributions([mean_of(column) for column in columns], seed=2, resamples=20)
+    for at in (0, 99, 100, 259):
+        alone = distributions([mean_of(columns[at])], seed=2, resamples=20)[0]
+        assert np.array_equal(many[at].draws, alone.draws)
 
 
 def test_the_same_seed_gives_the_same_digits_and_another_seed_others():

@@ -36,13 +36,13 @@ def means(scores):
     ids=["normal", "beta", "exponential", "hits"],
 )
 def test_means_are_covered(n, draw, truth, method):
-    scores = draw(np.random.default_rng(1), (2_000, n))
+    scores = draw(np.random.default_rng(1), (1_000, n))
     assert 0.93 <= covered(means(scores), truth, method=method) <= 0.97
 
 
 def test_means_with_missing_rows_are_covered():
     rng = np.random.default_rng(2)
-    scores = rng.normal(size=(2_000, 120))
+    scores = rng.normal(size=(1_000, 120))
     gone = rng.random(scores.shape) < 0.3
     statistics = [
         Statistic(np.where(lost[:, None], np.nan, np.stack([row, np.ones(120)], axis=1)), ratio)
@@ -54,7 +54,7 @@ def test_means_with_missing_rows_are_covered():
 def test_means_of_clustered_records_are_covered_and_would_not_be_without_clusters():
     rng = np.random.default_rng(3)
     clusters = np.repeat(np.arange(60), 5)
-    scores = np.repeat(rng.normal(size=(1_500, 60)), 5, axis=1) + 0.5 * rng.normal(size=(1_500, 300))
+    scores = np.repeat(rng.normal(size=(800, 60)), 5, axis=1) + 0.5 * rng.normal(size=(800, 300))
     assert 0.93 <= covered(means(scores), 0.0, clusters=clusters) <= 0.97
     assert covered(means(scores), 0.0) < 0.75
 
@@ -66,7 +66,7 @@ def test_means_of_pooled_records_are_covered():
 
 @pytest.mark.parametrize(("level", "truth"), [(0.5, 1.0), (0.95, np.exp(1.6448536269514722))])
 def test_quantiles_are_covered(level, truth):
-    values = np.random.default_rng(5).lognormal(size=(600, 200))
+    values = np.random.default_rng(5).lognormal(size=(500, 200))
     statistics = [
         Statistic(row[:, None], lambda totals: totals, lambda v, w: weighted_quantiles(v[:, 0], w, [level]))
         for row in values
@@ -98,7 +98,7 @@ def test_wilson_covers_on_average_over_nearby_shares(truth):
 def test_clustered_wilson_covers_whatever_the_records_of_a_cluster_share(truth, together):
     """``together`` is the share of clusters of one mind; the interval may be wide, not narrow."""
     rng = np.random.default_rng(8)
-    trials, clusters, size = 1_500, 40, 6
+    trials, clusters, size = 1_000, 40, 6
     agreed = rng.random((trials, clusters)) < together
     apart = rng.binomial(size, truth, (trials, clusters))
     successes = np.where(agreed, size * (rng.random((trials, clusters)) < truth), apart)

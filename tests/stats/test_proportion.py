@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evalkit.stats.proportion import design_effect, wilson, wilson_clustered
+from evalkit.stats.bootstrap import Statistic
+from evalkit.stats.proportion import design_effect, wilson, wilson_clustered, wilson_interval
 
 SHARED = Path(os.environ.get("EVALKIT_SHARED_DATA", Path(__file__).parents[3] / "shared" / "data"))
 R_CASES = SHARED / "stat_parity_cases" / "proportions_R.json"
@@ -59,6 +60,7 @@ def test_wilson_equals_scipys_at_every_level(counts, level):
     assert (low, high) == (pytest.approx(theirs.low, abs=1e-12), pytest.approx(theirs.high, abs=1e-12))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 10_000))
 def test_the_ends_are_exact_and_have_width(n):
     low, high = wilson([0, n], n)
@@ -124,6 +126,21 @@ def test_one_more_success_never_lowers_the_bound():
     lows, highs = zip(*(wilson_clustered(np.arange(40) < k, sizes) for k in range(41)), strict=True)
     assert (np.diff(lows) >= 0).all()
     assert (np.diff(highs) > -0.02).all()
+
+
+def test_rows_of_a_metric_get_wilsons_interval_with_and_without_clusters():
+    hits = np.array([1.0, 0.0, 1.0, 1.0, np.nan, 0.0, 1.0, 1.0])
+    statistic = Statistic(np.stack([hits, np.where(np.isnan(hits), np.nan, 1.0)], axis=1), lambda t: t[..., :1] / t[..., 1:])
+    plain = wilson_interval(statistic)
+    assert (plain.low[0], plain.high[0]) == tuple(map(float, wilson(5, 7)))
+    assert (plain.value[0], plain.n, plain.method) == (5 / 7, 7, "wilson")
+    assert plain.stderr[0] == pytest.approx(np.sqrt(5 / 7 * 2 / 7 / 7))
+    clustered = wilson_interval(statistic, clusters=[3, 3, 1, 1, 1, 2, 2, 2])
+    assert (clustered.low[0], clustered.high[0]) == wilson_clustered([2, 2, 1], [2, 3, 2])
+    assert clustered.stderr[0] > plain.stderr[0]
+    nothing = wilson_interval(Statistic(np.full((3, 2), np.nan), statistic.combine), clusters=[1, 2, 3])
+    assert np.isnan([nothing.value[0], nothing.low[0], nothing.stderr[0]]).all()
+    assert nothing.method == "none"
 
 
 def test_empty_clusters_are_left_out_and_one_cluster_tells_nothing():

@@ -91,20 +91,22 @@ def test_pools_are_equal_but_for_one_record(n, limit, pools):
 
 
 def test_a_cluster_is_never_split_between_pools():
-    clusters = np.random.default_rng(0).integers(0, 500, 3_000)
+    clusters = np.random.default_rng(0).permutation(3_000) % 500
     units = Units.of(3_000, clusters, np.random.SeedSequence(0), 100)
-    assert units.count == 99  # of five clusters each, or six
+    assert units.count == 100
     assert all(len(set(units.of_row[clusters == one])) == 1 for one in range(500))
 
 
 # --- distributions ---------------------------------------------------------------------------------------------------
 
 
+@settings(deadline=None)
 @given(st.floats(-37.0, 8.0))
 def test_the_normal_cdf_keeps_its_digits_far_out(x):
     assert normal_cdf(x) == pytest.approx(stats.norm.cdf(x), rel=1e-12)
 
 
+@settings(deadline=None)
 @given(st.floats(1e-300, 1.0, exclude_max=True))
 def test_the_normal_quantile_is_scipys(p):
     assert normal_quantile(p) == pytest.approx(stats.norm.ppf(p), rel=1e-12, abs=1e-12)
