@@ -168,7 +168,7 @@ def beam_distance(hypothesis: str, reference: str) -> int:
     path = _Deltas(hypothesis, reference, masks).path(hypothesis, reference, "diagonal")
     if _inside(path, len(hypothesis), len(reference)):
         return distance
-    return _beam(hypothesis, reference)[0][-1][-1]
+    return _beam(hypothesis, reference)[0]
 
 
 def align(hypothesis: str, reference: str, masks: dict[str, int]) -> Alignment:
@@ -184,8 +184,7 @@ def align(hypothesis: str, reference: str, masks: dict[str, int]) -> Alignment:
     if not _unbounded(distance, mine, theirs) and not all(
         _inside(deltas.path(hypothesis, reference, extreme), mine, theirs) for extreme in ("deletion", "insertion")
     ):
-        values, path = _beam(hypothesis, reference)
-        distance = values[-1][-1]
+        distance, path = _beam(hypothesis, reference)
     return _alignment(hypothesis, reference, distance, path)
 
 
@@ -277,27 +276,37 @@ def _inside(path: list[tuple[int, int]], mine: int, theirs: int) -> bool:
     return True
 
 
-def _beam(hypothesis: str, reference: str) -> tuple[list[list[int]], list[tuple[int, int]]]:
-    """The matrix within the beam, and its path (cells from the end to the start, the start left out)."""
+def _beam(hypothesis: str, reference: str) -> tuple[int, list[tuple[int, int]]]:
+    """The distance within the beam, and its path (cells from the end to the start, the start left out).
+
+    Only the beam's cells are kept: row i holds those from ``lows[i]`` on.
+    """
     mine, theirs = len(hypothesis), len(reference)
-    infinity = mine + theirs + 1
-    values = [list(range(theirs + 1))]
+    infinity = mine + theirs + 1  # no path inside the beam is that long
+    rows, lows = [list(range(theirs + 1))], [0]
     for i, word in enumerate(hypothesis, 1):
         low, high = _band(i, mine, theirs)
-        above = values[-1]
-        row = [infinity] * (theirs + 1)
-        if low == 0:
-            row[0] = above[0] + 1
-            low = 1
-        left = row[low - 1]
+        above, reach = rows[-1], lows[-1] + len(rows[-1])
+        start = low - 1 - lows[-1]  # at least -1: the beam never moves back
+        above = [infinity, *above] if start < 0 else above[start:]
+        above = above + [infinity] * (high - reach)  # now `above[0]` is the diagonal neighbour of the row's first cell
+        row = []
+        left = infinity
         for j in range(low, high):
-            cost = above[j - 1] + (word != reference[j - 1])
-            if above[j] < cost:
-                cost = above[j] + 1
-            if left + 1 < cost:
+            cost = above[j - low] + (word != reference[j - 1]) if j else infinity
+            if above[j - low + 1] < cost:
+                cost = above[j - low + 1] + 1
+            if left < cost:
                 cost = left + 1
-            row[j] = left = cost
-        values.append(row)
+            row.append(cost)
+            left = cost
+        rows.append(row)
+        lows.append(low)
+
+    def cell(i: int, j: int) -> int:
+        place = j - lows[i]
+        return rows[i][place] if 0 <= place < len(rows[i]) else infinity
+
     cells = []
     i, j = mine, theirs
     while i or j:
@@ -306,13 +315,11 @@ def _beam(hypothesis: str, reference: str) -> tuple[list[list[int]], list[tuple[
             j -= 1
         elif not j:
             i -= 1
+        elif cell(i, j) == cell(i - 1, j - 1) + (hypothesis[i - 1] != reference[j - 1]):
+            i -= 1
+            j -= 1
+        elif cell(i, j) == cell(i - 1, j) + 1:
+            i -= 1
         else:
-            here = values[i][j]
-            if here == values[i - 1][j - 1] + (hypothesis[i - 1] != reference[j - 1]):
-                i -= 1
-                j -= 1
-            elif here == values[i - 1][j] + 1:
-                i -= 1
-            else:
-                j -= 1
-    return values, cells
+            j -= 1
+    return cell(mine, theirs), cells
