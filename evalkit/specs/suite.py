@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from evalkit.core.contracts import Measure
+if TYPE_CHECKING:
+    from evalkit.core.contracts import Measure
 
 GateRule = Literal["min", "max", "no_worse_than", "every"]
 ReportKind = Literal["json", "html", "junit", "markdown"]
