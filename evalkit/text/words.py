@@ -86,9 +86,7 @@ class Words:
 def words_of(texts: Sequence[str], vocabulary: WordIds) -> Words:
     """The words of texts by rouge-score's rules, a block of characters at a time.
 
-    One pass over the joined bytes does what lower-casing, ``[^a-z0-9]+`` and splitting do per text. Lower-casing the
-    whole gives the same words: the only rule of Unicode that looks at neighbours turns one non-ASCII letter (a final
-    sigma) into another.
+    One pass over the joined bytes does what ``[^a-z0-9]+`` and splitting do per text.
     """
     sizes = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
     ids: list[NDArray[np.int32]] = []
@@ -113,11 +111,17 @@ def words_of(texts: Sequence[str], vocabulary: WordIds) -> Words:
 
 def _split(texts: Sequence[str]) -> list[bytes]:
     """Words and marks of some texts, each text closed by its mark."""
-    joined = "\x00".join(texts)
+    joined = "\x00".join([_lower(text) for text in texts])
     if "\x01" in joined or joined.count("\x00") >= len(texts):
-        joined = "\x00".join(text.replace("\x00", " ").replace("\x01", " ") for text in texts)
+        joined = "\x00".join([_lower(text.replace("\x00", " ").replace("\x01", " ")) for text in texts])
     cleaned = joined.replace("\n", " \x01 ").replace("\x00", " \x00 ")
-    return (cleaned.lower().encode("ascii", "replace") + b" \x00").translate(_KEPT).split()
+    return (cleaned.encode("ascii") + b" \x00").translate(_KEPT).split()
+
+
+def _lower(text: str) -> str:
+    """Lower case, with a question mark for every letter that is not ASCII: no word has one, and ASCII is fast."""
+    lowered = text.lower()
+    return lowered if lowered.isascii() else lowered.encode("ascii", "replace").decode("ascii")
 
 
 def _joined(parts: list[NDArray[np.int32]]) -> NDArray[np.int32]:
