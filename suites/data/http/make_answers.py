@@ -1,8 +1,9 @@
-"""Retrieves passages for the questions, asks a model behind an OpenAI-compatible endpoint, and writes its answers as records.
+"""Retrieves passages for the questions, asks a model behind an OpenAI-compatible endpoint, writes its answers.
 
-    python make_answers.py retrieve                                            # fills the retrieval columns of questions.jsonl
-    python make_answers.py answer --model NAME --label 0.5b --samples-for 60   # adds records to answers.jsonl
-    python make_answers.py compare --model NAME --label 0.5b                   # the same model under answer-v2: answers-v2.jsonl
+    python make_answers.py retrieve                                       # fills the columns that retrieval adds
+    python make_answers.py answer --model NAME --label 0.5b               # adds records to answers.jsonl
+    python make_answers.py sample --model NAME --label 0.5b --limit 60    # adds `samples` to the first of them
+    python make_answers.py compare --model NAME --label 0.5b              # the same under answer-v2: answers-v2.jsonl
 
 An interrupted run continues where it stopped: records that the output file already holds are not asked again.
 """
@@ -41,7 +42,7 @@ def words(text: str) -> list[str]:
 
 @dataclass(frozen=True)
 class Bm25:
-    """Okapi BM25 over tokenised documents, with Lucene's idf, ln(1 + (N - n + 0.5) / (n + 0.5)), which is never negative.
+    """Okapi BM25 over tokenised documents, with the idf ln(1 + (N - n + 0.5) / (n + 0.5)), which is never negative.
 
     Source: Robertson & Zaragoza (2009), section 3.
     """
@@ -84,20 +85,31 @@ class Endpoint:
     key: str = ""
 
     def chat(self, prompt: str, **options: Any) -> Record:
-        body = {"model": self.model, "messages": [{"role": "user", "content": prompt}], "max_tokens": MAX_TOKENS, **options}
+        body = {
+            "model": self.model,
+            "messages": [{"role": "user", "content": prompt}],
+            "max_tokens": MAX_TOKENS,
+            **options,
+        }
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {self.key}"} if self.key else {})}
         request = urllib.request.Request(f"{self.url}/chat/completions", json.dumps(body).encode(), headers)
         with urllib.request.urlopen(request, timeout=600) as response:
-            return json.load(response)
+            reply: Record = json.load(response)
+        return reply
 
 
-def answer(question: Record, endpoint: Endpoint, version: str, *, samples: bool = False) -> Record:
-    """The columns that one greedy call adds to a question, and the sampled answers where they are wanted."""
-    text = SandboxedEnvironment().from_string((HERE / "prompts" / f"{version}.md").read_text("utf-8")).render(question)
+def rendered(version: str, record: Record) -> str:
+    """The prompt of that version for one record."""
+    return SandboxedEnvironment().from_string((HERE / "prompts" / f"{version}.md").read_text("utf-8")).render(record)
+
+
+def answer(question: Record, endpoint: Endpoint, version: str) -> Record:
+    """The columns that one greedy call adds to a question."""
+    prompt = rendered(version, question)
     moment, started = datetime.now(UTC), time.perf_counter()
-    reply = endpoint.chat(text, temperature=0)
+    reply = endpoint.chat(prompt, temperature=0)
     latency_ms = (time.perf_counter() - started) * 1000
-    columns = {
+    return {
         "output": reply["choices"][0]["message"]["content"].strip(),
         "model": endpoint.model,
         "prompt_version": version,
@@ -106,10 +118,13 @@ def answer(question: Record, endpoint: Endpoint, version: str, *, samples: bool 
         "prompt_tokens": reply["usage"]["prompt_tokens"],
         "completion_tokens": reply["usage"]["completion_tokens"],
     }
-    if samples:
-        more = endpoint.chat(text, temperature=SAMPLE_TEMPERATURE, n=SAMPLES, seed=int(question["id"][2:]))
-        columns["samples"] = [choice["message"]["content"].strip() for choice in more["choices"]]
-    return columns
+
+
+def sample(record: Record, endpoint: Endpoint) -> list[str]:
+    """Further answers to the prompt that the record answered greedily; the seed is the question's number."""
+    options = {"temperature": SAMPLE_TEMPERATURE, "n": SAMPLES, "seed": int(record["cluster"].removeprefix("q-"))}
+    reply = endpoint.chat(rendered(record["prompt_version"], record), **options)
+    return [choice["message"]["content"].strip() for choice in reply["choices"]]
 
 
 def read(path: Path) -> list[Record]:
@@ -123,28 +138,40 @@ def write(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     draft.replace(path)
 
 
-def answered(questions: Sequence[Record], endpoint: Endpoint, label: str, samples_for: int, at_once: int, path: Path) -> None:
+def answered(questions: Sequence[Record], endpoint: Endpoint, label: str, at_once: int, folder: Path) -> None:
     """Adds one record per question to the file: its id tells the model, and both models' records share a cluster."""
 
     def ask(question: Record) -> Record:
-        columns = answer(question, endpoint, "answer-v1", samples=question["id"] in sampled)
-        return {**question, "id": f"{question['id']}/{label}", "cluster": question["id"], **columns}
+        identity = {"id": f"{question['id']}/{label}", "cluster": question["id"]}
+        return {**question, **identity, **answer(question, endpoint, "answer-v1")}
 
-    sampled = {question["id"] for question in questions[:samples_for]}
+    path = folder / "answers.jsonl"
     known = {record["id"] for record in read(path)}
     with ThreadPoolExecutor(at_once) as pool:
         for record in pool.map(ask, [question for question in questions if f"{question['id']}/{label}" not in known]):
             write(path, sorted([*read(path), record], key=lambda entry: entry["id"]))
 
 
-def compared(questions: Sequence[Record], endpoint: Endpoint, label: str, at_once: int, first: Path, path: Path) -> None:
+def sampled(questions: Sequence[Record], endpoint: Endpoint, label: str, at_once: int, folder: Path) -> None:
+    """Adds sampled answers to the records of these questions that have none."""
+    path = folder / "answers.jsonl"
+    records = {record["id"]: record for record in read(path)}
+    bare = [record for question in questions if "samples" not in (record := records[f"{question['id']}/{label}"])]
+    with ThreadPoolExecutor(at_once) as pool:
+        for record, samples in zip(bare, pool.map(lambda entry: sample(entry, endpoint), bare), strict=True):
+            record["samples"] = samples
+            write(path, records.values())
+
+
+def compared(questions: Sequence[Record], endpoint: Endpoint, label: str, at_once: int, folder: Path) -> None:
     """Writes what the model says under the second prompt, next to its answer under the first one (`output_v1`)."""
 
     def ask(question: Record) -> Record:
         slim = {name: value for name, value in question.items() if name not in BULKY}
         return {**slim, **answer(question, endpoint, "answer-v2"), "output_v1": before[question["id"]]["output"]}
 
-    before = {record["cluster"]: record for record in read(first) if record["id"].endswith(f"/{label}")}
+    path = folder / "answers-v2.jsonl"
+    before = {record["id"].removesuffix(f"/{label}"): record for record in read(folder / "answers.jsonl")}
     known = {record["id"] for record in read(path)}
     with ThreadPoolExecutor(at_once) as pool:
         for record in pool.map(ask, [question for question in questions if question["id"] not in known]):
@@ -153,13 +180,14 @@ def compared(questions: Sequence[Record], endpoint: Endpoint, label: str, at_onc
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("step", choices=["retrieve", "answer", "compare"])
+    parser.add_argument("step", choices=["retrieve", "answer", "sample", "compare"])
     parser.add_argument("--url", default="http://127.0.0.1:8000/v1")
     parser.add_argument("--model", help="the name under which the server knows the model")
     parser.add_argument("--label", help="a short name of the model, used in the ids")
-    parser.add_argument("--samples-for", type=int, default=0, metavar="N", help=f"{SAMPLES} more answers to the first N questions")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
-    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="requests in flight; the latency is measured under this load")
+    parser.add_argument(
+        "--at-once", type=int, default=1, metavar="N", help="requests in flight while the latency is measured"
+    )
     parser.add_argument("--folder", type=Path, default=HERE, help="where answers are written")
     options = parser.parse_args()
 
@@ -167,14 +195,12 @@ def main() -> None:
     if options.step == "retrieve":
         write(HERE / "questions.jsonl", list(retrieve(read(HERE / "passages.jsonl"), questions)))
         return
+    questions = questions[: options.limit]
     if not (options.model and options.label):
         parser.error("this step needs --model and --label")
     endpoint = Endpoint(options.url, options.model, os.environ.get("OPENAI_API_KEY", ""))
-    first, second = options.folder / "answers.jsonl", options.folder / "answers-v2.jsonl"
-    if options.step == "answer":
-        answered(questions[: options.limit], endpoint, options.label, options.samples_for, options.at_once, first)
-    else:
-        compared(questions[: options.limit], endpoint, options.label, options.at_once, first, second)
+    step = {"answer": answered, "sample": sampled, "compare": compared}[options.step]
+    step(questions, endpoint, options.label, options.at_once, options.folder)
 
 
 if __name__ == "__main__":
