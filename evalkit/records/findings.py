@@ -11,6 +11,7 @@ from evalkit.core.errors import Problem, nearest
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.fields import likeliest
 from evalkit.records.identity import groups
+from evalkit.records.memory import InMemory
 from evalkit.records.source import SHOWN, Scanned, Seen, Source, naming
 from evalkit.records.whole import Whole
 
@@ -111,5 +112,7 @@ def check_ids(found: Findings, whole: Whole, fields: Mapping[str, str]) -> None:
 
 def nothing_hint(sources: Sequence[Source]) -> str:
     if all(source.size == 0 for source in sources):
+        if isinstance(sources[0], InMemory):
+            return "the list is empty"
         return "the file is empty" if len(sources) == 1 else "all files are empty"
     return "it holds nothing but blank lines or a header"

@@ -162,7 +162,19 @@ class Tally:
         self.n += room
         if room < n:
             self.end = int(block.starts[room])
-        return self.limit is not None and self.n >= self.limit
+        if self.limit is None or self.n < self.limit:
+            return False
+        self._forget_after(int(block.lines[room - 1]))
+        return True
+
+    def _forget_after(self, line: int) -> None:
+        """Take back what was noted of lines beyond the last record that is taken."""
+        for kind in list(self.counts):
+            noted = sum(refusal.kind == kind for refusal in self.faults)
+            left = sum(refusal.kind == kind and refusal.line <= line for refusal in self.faults)
+            if left < noted:
+                self.counts[kind] = left
+        self.faults = [refusal for refusal in self.faults if refusal.line <= line]
 
     def _see(self, name: str, values: Sequence[Any], n: int) -> None:
         kinds = set(map(type, values))

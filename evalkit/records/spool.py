@@ -41,9 +41,12 @@ def spooled(blocks: Iterable[bytes], folder: Path, name: str) -> Path:
             if not head.removeprefix(BOM).strip():
                 raise SpecError(Problem(name, "no records arrived"))
             path = folder / f"{name}-{sha.hexdigest()[:16]}{_suffix(head, name)}"
-            os.replace(temporary, path)
+            if path.exists():  # kept before, and perhaps being read: leave it untouched
+                os.unlink(temporary)
+            else:
+                os.replace(temporary, path)
         except BaseException:
-            os.unlink(temporary)
+            Path(temporary).unlink(missing_ok=True)
             raise
     except OSError as error:
         raise StoreError(f"{name} could not be kept in {folder}: {error.strerror or error}") from error

@@ -110,8 +110,9 @@ def sampled(n: int, limit: int | None, shuffle: int | None) -> NDArray[np.int64]
     return np.sort(np.argpartition(mixed, limit)[:limit])
 
 
-def cuts(sizes: NDArray[np.uint32], records: int, most_bytes: int = CHUNK_BYTES) -> list[int]:
+def cuts(sizes: NDArray[np.uint32], records: int, most_bytes: int | None = None) -> list[int]:
     """Where chunks begin and end: no more than ``records`` nor, unless a single record is larger, ``most_bytes`` each."""
+    most_bytes = CHUNK_BYTES if most_bytes is None else most_bytes
     total = np.cumsum(sizes, dtype=np.int64)
     bounds, n = [0], len(sizes)
     while bounds[-1] < n:
