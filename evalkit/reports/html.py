@@ -7,11 +7,17 @@ import hashlib
 import math
 import re
 from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING
 
 from evalkit.core.content import content_root
 from evalkit.core.signature import VERSION
 from evalkit.reports import numbers, plots
 from evalkit.reports.summary import MetricRow, SliceGroup, Summary
+
+if TYPE_CHECKING:
+    import jinja2
+    from markupsafe import Markup
 
 OUTCOMES = {"pass": "passed", "fail": "failed", "inconclusive": "inconclusive", "skipped": "skipped"}
 FORESTS = 24  # interval plots of one slicing column
@@ -31,43 +37,52 @@ def render_html(summary: Summary) -> str:
     Everything that a user, a model or a data set wrote is escaped by the template engine; a content security policy
     allows this page's own style and script by their hashes and nothing else, so that no text can load or run anything.
     """
-    import jinja2
+    folder = content_root() / "dashboards"
+    style = (folder / "static" / "report.css").read_text("utf-8")
+    script = (folder / "static" / "report.js").read_text("utf-8")
+    page = _template().render(
+        summary=summary,
+        run=summary.run,
+        version=VERSION,
+        style=_ours(style),
+        script=_ours(script),
+        policy=policy(style, script),
+        outcomes=OUTCOMES,
+        sparks={row.name: _ours(plots.sparkline(row.histogram)) for row in summary.metrics if row.histogram},
+        histograms=[Plot(plot.row, _ours(plot.svg)) for plot in histograms(summary)],
+        forests={group.by: [Plot(plot.row, _ours(plot.svg)) for plot in forests(summary, group)] for group in summary.slices},
+        sort_key=sort_key,
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+def _ours(text: str) -> Markup:
+    """Text that we drew or wrote ourselves, every foreign piece of it escaped already."""
     from markupsafe import Markup
 
-    folder = content_root() / "dashboards"
+    return Markup(text)  # noqa: S704
+
+
+@cache
+def _template() -> jinja2.Template:
+    import jinja2
+
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(folder / "templates"),
+        loader=jinja2.FileSystemLoader(content_root() / "dashboards" / "templates"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
     environment.filters.update(count=numbers.count, breakable=breakable)
-    style = (folder / "static" / "report.css").read_text("utf-8")
-    script = (folder / "static" / "report.js").read_text("utf-8")
-    page = environment.get_template("report.html.j2").render(
-        summary=summary,
-        run=summary.run,
-        version=VERSION,
-        style=Markup(style),
-        script=Markup(script),
-        policy=policy(style, script),
-        outcomes=OUTCOMES,
-        sparks={row.name: Markup(plots.sparkline(row.histogram)) for row in summary.metrics if row.histogram},
-        histograms=[Plot(plot.row, Markup(plot.svg)) for plot in histograms(summary)],
-        forests={
-            group.by: [Plot(plot.row, Markup(plot.svg)) for plot in forests(summary, group)] for group in summary.slices
-        },
-        sort_key=sort_key,
-    )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return environment.get_template("report.html.j2")
 
 
-def breakable(name: str) -> str:
+def breakable(name: str) -> Markup:
     """A metric's name, escaped, that may be broken after its dots and underscores."""
-    from markupsafe import Markup, escape
+    from markupsafe import escape
 
-    return Markup(re.sub(r"(?<=[._:])(?=\w)", "<wbr>", str(escape(name))))
+    return _ours(re.sub(r"(?<=[._:])(?=\w)", "<wbr>", str(escape(name))))
 
 
 def policy(style: str, script: str) -> str:
@@ -117,9 +132,7 @@ def forests(summary: Summary, group: SliceGroup) -> list[Plot]:
         for part in group.rows:
             sliced = part.metrics.get(row.name)
             if sliced is not None:
-                points.append(
-                    plots.Point(part.name, sliced.value.mean, sliced.low, sliced.high, f"{sliced.n_text} records")
-                )
+                points.append(plots.Point(part.name, sliced.value.mean, sliced.low, sliced.high, f"{sliced.n_text} records"))
         if len(points) > 1 and any(math.isfinite(point.value) for point in points[1:]):
             title = f"{row.name} by {group.by}"
             found.append(Plot(row, plots.forest(points, title=title, digits=row.digits, key=f"f{place}-{index}")))

@@ -43,9 +43,7 @@ def render_junit(summary: Summary) -> str:
 
 
 def _case(gate: GateRow, summary: Summary) -> ET.Element:
-    case = ET.Element(
-        "testcase", {"name": _clean(gate.title), "classname": _clean(f"evalkit.{summary.name}"), "time": "0"}
-    )
+    case = ET.Element("testcase", {"name": _clean(gate.title), "classname": _clean(f"evalkit.{summary.name}"), "time": "0"})
     if gate.outcome == "skipped":
         ET.SubElement(case, "skipped", {"message": _clean(gate.reason)})
     elif gate.passed:
@@ -70,9 +68,7 @@ def _whole(summary: Summary) -> ET.Element:
             summary.exit_text
         )
     elif summary.run.status == "failed":
-        ET.SubElement(case, "failure", {"message": _clean(summary.verdict), "type": "fail"}).text = _clean(
-            summary.exit_text
-        )
+        ET.SubElement(case, "failure", {"message": _clean(summary.verdict), "type": "fail"}).text = _clean(summary.exit_text)
     else:
         ET.SubElement(case, "system-out").text = _clean(summary.subtitle)
     return case

@@ -63,9 +63,7 @@ def histogram(
     if axis.holds(mean):
         shapes.append(_line("mark", axis(mean), top - 4, axis(mean), floor, MARK, 1.5))
         anchor, shift = ("end", -5) if axis(mean) > width * 0.72 else ("start", 5)
-        shapes.append(
-            _text("value", axis(mean) + shift, top - 6, numbers.number(mean, digits), anchor, MARK, 11, bold=True)
-        )
+        shapes.append(_text("value", axis(mean) + shift, top - 6, numbers.number(mean, digits), anchor, MARK, 11, bold=True))
     shapes.append(_line("axis", left, floor + 0.5, width - right, floor + 0.5, AXIS, 1))
     shapes += _ticks(spread, axis, floor)
     told = f"{numbers.counted(sum(spread.counts) + spread.below + spread.above, 'record')}"
@@ -115,9 +113,7 @@ def forest(points: Sequence[Point], *, title: str, digits: int | None = None, ke
         shapes.append(
             _text("label", 0, y + 4, shortened(point.name, 19), "start", TEXT, 12, bold=point.strong, full=point.name)
         )
-        shapes.append(
-            _text("value", width, y + 4, numbers.number(point.value, digits), "end", TEXT, 12, bold=point.strong)
-        )
+        shapes.append(_text("value", width, y + 4, numbers.number(point.value, digits), "end", TEXT, 12, bold=point.strong))
         words = f"{point.name} {numbers.number(point.value, digits)}"
         if math.isfinite(point.low) and math.isfinite(point.high):
             shapes.append(_line("whisker", axis(point.low), y, axis(point.high), y, BAR, 2.5))
@@ -187,7 +183,7 @@ def _bar(spread: Histogram, index: int, axis: _Axis) -> tuple[float, float]:
 
 def _bin_name(spread: Histogram, index: int, digits: int | None) -> str:
     if spread.discrete:
-        return numbers.number(spread.edges[index])
+        return numbers.score(spread.edges[index])
     return numbers.interval(spread.edges[index], spread.edges[index + 1], digits)
 
 
@@ -196,13 +192,10 @@ def _ticks(spread: Histogram, axis: _Axis, floor: float) -> list[str]:
         values = list(spread.edges[:-1])
         if len(values) > 6:
             values = [values[0], values[len(values) // 2], values[-1]]
-        texts = [
-            f"{value:g}".replace("-", numbers.MINUS) if abs(value) < 1e6 else numbers.number(value) for value in values
-        ]
+        texts = [f"{value:g}".replace("-", numbers.MINUS) if abs(value) < 1e6 else numbers.number(value) for value in values]
         if all(len(text) <= 7 for text in texts):
-            return [
-                _text("tick", axis(value), floor + 15, text, "middle", AXIS, 10.5) for value, text in zip(values, texts, strict=True)
-            ]
+            places = zip(map(axis, values), texts, strict=True)
+            return [_text("tick", x, floor + 15, text, "middle", AXIS, 10.5) for x, text in places]
     low, high = axis.low, axis.high
     shown = numbers.decimals(max(low, high, key=abs))
     return [

@@ -57,9 +57,7 @@ class Progress:
             self._told = now
             say(self.console, (self._line(left=True), ""))
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         if self._bar is not None:
             self._bar.stop()
             self._bar = None
@@ -73,9 +71,7 @@ class Progress:
         return (self.done - self.start) / max(self._elapsed(), 1e-9)
 
     def _count(self) -> str:
-        return numbers.count(self.done) + (
-            f"/{numbers.count(self.total)}" if self.total is not None else f" {self.unit}"
-        )
+        return numbers.count(self.done) + (f"/{numbers.count(self.total)}" if self.total is not None else f" {self.unit}")
 
     def _line(self, *, left: bool) -> str:
         rate = self._rate()

@@ -77,9 +77,7 @@ def render_prometheus(run: Run) -> str:
             "title": gate.title or f"{gate.metric} {gate.rule}",
         }
         families["evalkit_gate_passed"].append((labels, float(gate.passed)))
-        families["evalkit_gate"] += [
-            ({**labels, "outcome": outcome}, float(outcome == gate.outcome)) for outcome in OUTCOMES
-        ]
+        families["evalkit_gate"] += [({**labels, "outcome": outcome}, float(outcome == gate.outcome)) for outcome in OUTCOMES]
     lines: list[str] = []
     for name, help_text in FAMILIES.items():
         told = [line for labels, value in families[name] if (line := _line(name, labels, value))]
@@ -105,11 +103,7 @@ def _line(name: str, labels: Mapping[str, str], value: float) -> str | None:
         return None
     told = ",".join(f'{key}="{label(text)}"' for key, text in labels.items())
     number = (
-        ("+Inf" if value > 0 else "-Inf")
-        if math.isinf(value)
-        else repr(int(value))
-        if value == int(value)
-        else repr(value)
+        ("+Inf" if value > 0 else "-Inf") if math.isinf(value) else repr(int(value)) if value == int(value) else repr(value)
     )
     return f"{name}{{{told}}} {number}"
 

@@ -109,9 +109,7 @@ class Wanted:
     binary: bool = False
 
 
-def worst_of(
-    name: str, scores: Scores, *, higher_is_better: bool, most: int, digits: int | None = None
-) -> Wanted | None:
+def worst_of(name: str, scores: Scores, *, higher_is_better: bool, most: int, digits: int | None = None) -> Wanted | None:
     """The records with the lowest scores (highest where lower is better); None where all are equally good."""
     costs = -scores if not higher_is_better else scores
     scored = np.flatnonzero(np.isfinite(costs))
@@ -125,9 +123,7 @@ def worst_of(
     lowest = costs[order[0]]
     ties = int((values == lowest).sum())
     shown = numbers.score(float(scores[order[0]]), digits)
-    note = (
-        f"{numbers.count(ties)} of {numbers.counted(len(scored), 'record')} at {shown}" if ties > 1 else f"from {shown}"
-    )
+    note = f"{numbers.count(ties)} of {numbers.counted(len(scored), 'record')} at {shown}" if ties > 1 else f"from {shown}"
     return Wanted("worst", name, name, note, tuple(order.tolist()))
 
 
@@ -196,9 +192,7 @@ def _group(
             index=index,
             id=one_line(str(view.ids[index]), 120),
             score=numbers.score(float(scores[index]), shown) if scores is not None else "",
-            before=numbers.score(float(before[index]), shown)
-            if before is not None and np.isfinite(before[index])
-            else "",
+            before=numbers.score(float(before[index]), shown) if before is not None and np.isfinite(before[index]) else "",
             reason=shortened(visible(str(reasons.get(index, ""))), limit),
             texts=texts.get(index, ()),
             previous=previous.get(index, ()) if wanted.kind == "lost" else (),

@@ -5,20 +5,16 @@ from __future__ import annotations
 import re
 
 # Direction overrides and isolates can reorder what surrounds them; lone surrogates cannot be written as UTF-8.
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]"
-)
+_UNSEEN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u061c\u202a-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 _XML_FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SPACES = re.compile(r"\s+")
 
 
 def visible(text: str) -> str:
     """The text with every control and direction character spelled out; line breaks and tabs stay."""
-    return _UNSEEN.sub(_spelled, text.replace("\r\n", "\n"))
-
-
-def _spelled(match: re.Match[str]) -> str:
-    return f"⟨U+{ord(match.group()):04X}⟩"
+    text = text.replace("\r\n", "\n")
+    found = set(_UNSEEN.findall(text))
+    return text.translate({ord(char): f"⟨U+{ord(char):04X}⟩" for char in found}) if found else text
 
 
 def one_line(text: str, limit: int | None = None) -> str:

@@ -111,9 +111,7 @@ def print_metrics(summary: Summary, console: Console) -> None:
         _stacked(summary, console, width)
         return
     columns["name"] = _Column(names.title, [middle(cell, room) for cell in names.cells], styles=names.styles)
-    _print_columns(
-        columns, ["" for _ in rows], console, below=[one_line(row.value.mode or "") for row in rows], width=width
-    )
+    _print_columns(columns, ["" for _ in rows], console, below=[one_line(row.value.mode or "") for row in rows], width=width)
     _legend(rows, console, lower=marked)
 
 
@@ -219,7 +217,7 @@ def _intervals(rows: Sequence[MetricRow]) -> list[str]:
     """Intervals with their lower bounds' decimal points under one another."""
     heads = [row.low_text.partition(".")[0] for row in rows]
     most = max(map(len, heads), default=0)
-    return [" " * (most - len(head)) + row.interval_text if row.interval_text else "" for row, head in zip(rows, heads, strict=True)]
+    return [(" " * (most - len(head)) + row.interval_text).rstrip() for row, head in zip(rows, heads, strict=True)]
 
 
 # --- gates -----------------------------------------------------------------------------------------------------------

@@ -79,9 +79,7 @@ def exit_line(run: Run) -> tuple[int, str]:
 
 def gate_title(gate: GateResult) -> str:
     bound = "" if gate.bound is None else f" {gate.bound:g}"
-    sign = {"min": "≥", "max": "≤", "every": "every record ≥", "no_worse_than": "no worse than"}.get(
-        gate.rule, gate.rule
-    )
+    sign = {"min": "≥", "max": "≤", "every": "every record ≥", "no_worse_than": "no worse than"}.get(gate.rule, gate.rule)
     where = " and ".join(f"{key}={value}" for key, value in gate.where.items())
     return f"{gate.metric} {sign}{bound}{f' on {where}' if where else ''}"
 

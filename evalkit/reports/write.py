@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from evalkit.core.errors import StoreError, UnknownName
@@ -50,8 +51,10 @@ def write_report(kind: str, summary: Summary, path: Path) -> Path:
         beside.write_text(text, encoding="utf-8", errors="replace", newline="\n")
         beside.replace(path)
     except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise StoreError(f"the {kind} report could not be written to {path}: {error.strerror or error}") from error
+        with suppress(OSError):
+            beside.unlink(missing_ok=True)
+        why = "a file stands where a folder should be" if isinstance(error, FileExistsError) else error.strerror or error
+        raise StoreError(f"the {kind} report could not be written to {path}: {why}") from error
     return path
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evalkit.reports import numbers
@@ -46,6 +46,7 @@ def test_an_interval_beyond_one_does_not_cost_a_digit():
     assert numbers.decimals(0.0, 0.0, 0.012) == 4
 
 
+@settings(deadline=None)
 @given(ANY)
 def test_every_number_can_be_written_without_ascii_minus_or_spaces(value):
     text = numbers.number(value)
@@ -55,6 +56,7 @@ def test_every_number_can_be_written_without_ascii_minus_or_spaces(value):
     assert "nan" not in text.lower()
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=-1e12, max_value=1e12))
 def test_a_written_number_reads_back_within_its_last_digit(value):
     text = numbers.number(value)
@@ -62,6 +64,7 @@ def test_a_written_number_reads_back_within_its_last_digit(value):
     assert read == pytest.approx(value, rel=0.06, abs=1e-12)
 
 
+@settings(deadline=None)
 @given(st.integers(min_value=0, max_value=10**7))
 def test_durations_read_as_clocks(seconds):
     *hours, minutes, rest = map(int, numbers.duration(seconds).split(":"))

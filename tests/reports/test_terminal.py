@@ -174,9 +174,14 @@ def test_work_resumed_half_way_is_not_counted_into_the_rate():
 
 def test_an_interrupted_bar_leaves_the_terminal_clean():
     console = terminal(80)
-    with pytest.raises(KeyboardInterrupt), Progress(10, console, patience=0.0) as progress:
-        progress.advance()
-        raise KeyboardInterrupt
+
+    def interrupted():
+        with Progress(10, console, patience=0.0) as progress:
+            progress.advance()
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
     assert console.file.getvalue().count("\x1b[?25l") == console.file.getvalue().count("\x1b[?25h")
     assert "1/10" in shown(console)
 
