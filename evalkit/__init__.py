@@ -1,1 +1,57 @@
-"""evalkit."""
+"""evalkit: evaluate LLM systems and tell a difference from noise.
+
+``score`` gives a metric's value per record, ``evaluate`` and ``run`` a whole run with intervals and gates;
+``metric``, ``judge`` and ``backend`` register parts of one's own. Everything is imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from evalkit.core.version import VERSION as __version__
+
+_PUBLIC = {
+    "score": "evalkit.api",
+    "Scores": "evalkit.api",
+    "run": "evalkit.api",
+    "evaluate": "evalkit.api",
+    "assert_passes": "evalkit.api",
+    "metric": "evalkit.core.registry",
+    "judge": "evalkit.core.registry",
+    "backend": "evalkit.core.registry",
+    "signal": "evalkit.core.registry",
+    "sink": "evalkit.core.registry",
+    "Batch": "evalkit.core.batch",
+    "Rows": "evalkit.core.rows",
+    "Metric": "evalkit.core.contracts",
+    "CorpusMetric": "evalkit.core.contracts",
+    "ModelMetric": "evalkit.core.contracts",
+    "Backend": "evalkit.core.contracts",
+    "Request": "evalkit.core.contracts",
+    "Reply": "evalkit.core.contracts",
+    "Tools": "evalkit.core.contracts",
+    "Run": "evalkit.core.run",
+    "Value": "evalkit.core.run",
+    "EvalkitError": "evalkit.core.errors",
+    "SpecError": "evalkit.core.errors",
+    "BackendError": "evalkit.core.errors",
+}
+__all__ = ["__version__", *_PUBLIC]
+
+if TYPE_CHECKING:
+    from evalkit.api import Scores, assert_passes, evaluate, run, score
+    from evalkit.core.batch import Batch
+    from evalkit.core.contracts import Backend, CorpusMetric, Metric, ModelMetric, Reply, Request, Tools
+    from evalkit.core.errors import BackendError, EvalkitError, SpecError
+    from evalkit.core.registry import backend, judge, metric, signal, sink
+    from evalkit.core.rows import Rows
+    from evalkit.core.run import Run, Value
+
+def __getattr__(name: str) -> Any:
+    if name in _PUBLIC:
+        return getattr(importlib.import_module(_PUBLIC[name]), name)
+    raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING, Any
 from evalkit.cli.run import parsed_overrides
 from evalkit.core.errors import Problem, SpecError
 from evalkit.runner.data import limited, open_data
-from evalkit.runner.execute import Options, Outcome, execute
-from evalkit.runner.report import record_view, results_json, write_reports
+from evalkit.runner.execute import Options, Outcome, execute, spool_of
+from evalkit.runner.report import report_outcome, results_json
 from evalkit.specs.load import load_suite
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from evalkit.reports.summary import Summary
     from evalkit.specs.suite import Suite
 
 
@@ -50,8 +49,10 @@ class Bar:
         self._bar: Any = None
 
     def start(self, what: str, total: int, done: int) -> None:
-        from evalkit.reports.terminal import Progress
+        from evalkit.reports.terminal import Progress, say
 
+        if done:
+            say(self.console, (f"going on      {done:,} records are measured already", ""))
         self._bar = Progress(total, self.console, label=what, done=done)
         self._bar.__enter__()
 
@@ -72,32 +73,22 @@ def run_suite(wanted: Wanted) -> int:
     console = make_console(stderr=wanted.json)
     suite = load_suite(wanted.suite, overrides=parsed_overrides(wanted.overrides), baseline=wanted.baseline)
     suite = limited(suite, wanted.limit)
-    data = open_data(suite)
+    data = open_data(suite, spool_of(suite, wanted.store))
     if not wanted.json:
         print_header(suite.name, data.n, shown_path(suite), console)
     kept: dict[str, Any] = {}
 
     def report(outcome: Outcome) -> None:
-        kept["summary"], kept["paths"] = reports(outcome, wanted)
+        kept["summary"], kept["paths"] = report_outcome(outcome, html=wanted.html, markdown=wanted.markdown)
 
     options = Options(wanted.baseline, wanted.store, wanted.out, wanted.fresh, wanted.retry_errors, wanted.command)
-    outcome = execute(suite, data, options, report, Bar(make_console(stderr=True)))
+    outcome = execute(suite, data, options, report, Bar(console))
     if wanted.json:
         sys.stdout.write(results_json(outcome.run))
         return outcome.run.exit_code
     paths = kept["paths"]
     print_run(kept["summary"], console, report=relative(paths.get("html") or paths["json"]), header=False)
     return outcome.run.exit_code
-
-
-def reports(outcome: Outcome, wanted: Wanted) -> tuple[Summary, dict[str, Path]]:
-    """Write the reports of a run that has just been measured."""
-    from evalkit.reports.summary import summarise
-
-    run, suite = outcome.run, outcome.plan.suite
-    view = record_view(run, outcome.plan.data, outcome.baseline)
-    summary = summarise(run, baseline=outcome.baseline, records=view)
-    return summary, write_reports(run, summary, suite.report, html=wanted.html, markdown=wanted.markdown)
 
 
 def shown_path(suite: Suite) -> str | None:

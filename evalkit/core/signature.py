@@ -13,7 +13,7 @@ from evalkit.core.content import Document
 if TYPE_CHECKING:
     from evalkit.core.contracts import DataFacts, Measure
 
-VERSION = "0.1.0"
+from evalkit.core.version import VERSION as VERSION
 
 
 def default_signature(metric: Measure, facts: DataFacts) -> str:

@@ -93,13 +93,14 @@ def compare(
     seed, level, resamples = settings.seed, settings.confidence, settings.resamples
     if len(here) >= 2:
         a, b = statistic_of(metric, theirs.statistics[label][there]), statistic_of(metric, mine[here])
-        clusters = cluster_codes(table)
-        found = difference(
-            a, b, seed=seed, level=level, resamples=resamples, clusters=clusters[here] if clusters is not None else None
-        )
+        codes = cluster_codes(table)
+        own = codes[here] if codes is not None else None
+        found = difference(a, b, seed=seed, level=level, resamples=resamples, clusters=own)
         return Difference(found, True, found.n)
     a, b = statistic_of(metric, theirs.statistics[label]), statistic_of(metric, mine[mask])
-    found = unpaired_difference(a, b, seed=seed, level=level, resamples=resamples)
+    mine_by, theirs_by = cluster_codes(table), cluster_codes(theirs)
+    clusters = (theirs_by, mine_by[mask] if mine_by is not None else None)
+    found = unpaired_difference(a, b, seed=seed, level=level, resamples=resamples, clusters=clusters)
     return Difference(found, False, found.n)
 
 

@@ -23,11 +23,6 @@ class RunFolder:
         self.run_id, self.path, self.started_at, self.resumed = run_id, path, started_at, resumed
         self._lock = lock
 
-    @property
-    def parts(self) -> Path:
-        """Where finished batches wait to be merged."""
-        return self.path / "parts"
-
     def close(self) -> None:
         """Give up the lock."""
         (self.path / "lock").unlink(missing_ok=True)
@@ -35,7 +30,8 @@ class RunFolder:
 
     def drop_parts(self) -> None:
         """Remove the parts of a run that is complete."""
-        shutil.rmtree(self.parts, ignore_errors=True)
+        shutil.rmtree(self.path / "parts", ignore_errors=True)
+        shutil.rmtree(self.path / "previous", ignore_errors=True)
 
 
 def new_id(suite: str, now: datetime) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from evalkit.records.dataset import DataSet, scan
+from evalkit.records.dataset import DataSet, from_records, scan, scan_hf, scan_stdin
 from evalkit.runner.engine_local import cores
 from evalkit.specs.needs import needs
 from evalkit.specs.suite import Suite
@@ -17,8 +18,13 @@ SMALL = 32 << 20  # bytes; below, chunks are smaller, so that both processors an
 SMALL_CHUNK_RECORDS = 500
 
 
-def open_data(suite: Suite, *, records: Any = None, progress: Callable[[int, int], None] | None = None) -> DataSet:
+def open_data(
+    suite: Suite, spool: Path, *, records: Any = None, progress: Callable[[int, int], None] | None = None
+) -> DataSet:
     """Scan the suite's data set, or check records given in Python.
+
+    Args:
+        spool: a folder for what comes from stdin or a hub, so that workers, and a resumed run, can read it.
 
     Raises:
         SpecError: everything that is wrong with the data.
@@ -27,17 +33,12 @@ def open_data(suite: Suite, *, records: Any = None, progress: Callable[[int, int
     wanted = {column: " and ".join(who) for column, who in needs(suite).items()}
     common: dict[str, Any] = {"fields": spec.fields, "limit": spec.limit, "shuffle": spec.shuffle, "needs": wanted}
     if records is not None:
-        from evalkit.records.memory import from_records
-
         return from_records(records, chunk_records=CHUNK_RECORDS, **common)
-    if spec.path == "-":
-        from evalkit.records.stdin import scan_stdin
-
-        return scan_stdin(sys.stdin.buffer, chunk_records=CHUNK_RECORDS, **common)
-    if spec.path.startswith("hf:"):
-        from evalkit.records.hub import scan_hf
-
-        return scan_hf(spec.path.removeprefix("hf:"), chunk_records=CHUNK_RECORDS, **common)
+    if spec.path == "-" or spec.path.startswith("hf:"):
+        common |= {"chunk_records": CHUNK_RECORDS, "workers": cores(), "progress": progress}
+        if spec.path == "-":
+            return scan_stdin(sys.stdin.buffer, spool, **common)
+        return scan_hf(spec.path, spool, **common)
     size = sum(path.stat().st_size for path in spec.files if path.is_file())
     return scan(
         spec.files,

@@ -103,12 +103,19 @@ def execute(
     folder = open_run(catalog, suite=suite.name, plan=plan.sha256, out=options.out, fresh=options.fresh or bool(earlier))
     try:
         account = Account()
-        done = _measure(plan, folder, earlier[0].folder if earlier else None, account, watch, options.command)
+        progress = Progress(watch, data.n)
+        try:
+            measure_into(plan, folder.path, earlier[0].folder if earlier else None, account, progress)
+        except KeyboardInterrupt:
+            raise Resumable(folder.run_id, progress.measured, data.n, options.command) from None
         watch.stop()
         default = options.baseline or suite.baseline
         named = _try(baseline, "baseline") if default else None
-        run = finished(plan, folder, account.usage(), baseline, named.run.run_id if named else None, clock)
-        outcome = Outcome(run, plan, catalog, named.run if named else None, resumed=done)
+        run = finished(
+            plan, folder.path, folder.run_id, folder.started_at, account.usage(), baseline,
+            named.run.run_id if named else None, clock,
+        )
+        outcome = Outcome(run, plan, catalog, named.run if named else None, resumed=progress.before)
         report(outcome)
         summary = {
             "exit_code": run.exit_code,
@@ -131,12 +138,31 @@ def open_catalog(suite: Suite, store: str | None) -> Catalog:
     return catalog_at(store or suite.store, suite.root)
 
 
+def check_baselines(suite: Suite, store: str | None) -> None:
+    """Look up every baseline that the suite's gates need.
+
+    Raises:
+        SpecError: one does not exist.
+    """
+    if any(gate.rule == "no_worse_than" for gate in suite.gates):
+        _baselines(suite, Options(store=store), open_catalog(suite, store))
+
+
 def catalog_at(store: str | None, root: Path) -> Catalog:
     """The store at a folder or a database URL; None is ``.evalkit/`` in ``root``."""
-    if store and "://" in store:
-        return Catalog(root / ".evalkit", store)
-    home = Path(store).expanduser() if store else Path(".evalkit")
-    return Catalog(home if home.is_absolute() else (Path.cwd() if store else root) / home)
+    return Catalog(home_of(store, root), store if store and "://" in store else None)
+
+
+def home_of(store: str | None, root: Path) -> Path:
+    """The folder of a store: runs, and what arrived on stdin, lie there, wherever the catalog is."""
+    if store is None or "://" in store:
+        return root / ".evalkit"
+    return Path.cwd() / Path(store).expanduser()
+
+
+def spool_of(suite: Suite, store: str | None) -> Path:
+    """Where data from stdin or a hub is kept."""
+    return home_of(store or suite.store, suite.root) / "spool"
 
 
 def make_backend(spec: BackendSpec) -> Backend:
@@ -160,43 +186,55 @@ def make_backend(spec: BackendSpec) -> Backend:
     return backend
 
 
-def _measure(
-    plan: Plan, folder: RunFolder, earlier: Path | None, account: Account, watch: Watch, command: str
-) -> int:
-    """Fill the parts and merge them; returns how many records were measured before."""
+class Progress:
+    """Counts what is done, for the watcher and for the message of an interruption."""
+
+    def __init__(self, watch: Watch, n: int) -> None:
+        self.watch, self.n = watch, n
+        self.before = self.done = 0
+
+    @property
+    def measured(self) -> int:
+        """Records that are done; of several passes over the data, the first counts."""
+        return min(self.done, self.n)
+
+    def start(self, passes: int, before: int) -> None:
+        """Measuring begins; ``before`` records were measured by an earlier process."""
+        self.before = self.done = before
+        self.watch.start("scoring", self.n * passes, before)
+
+    def advance(self, n: int) -> None:
+        """``n`` more records are done."""
+        self.done += n
+        self.watch.advance(n)
+
+
+def measure_into(plan: Plan, folder: Path, earlier: Path | None, account: Account, progress: Progress) -> None:
+    """Fill the parts that are not there yet, and merge them into rows.parquet and scores.parquet.
+
+    Args:
+        earlier: a finished run of an equal plan, of which only the errors are measured again.
+    """
     chunks = plan.data.chunks
-    previous = None
+    parts, previous = folder / "parts", None
     if earlier is not None:
-        previous = folder.path / "previous"
+        previous = folder / "previous"
         split(earlier, previous)
-    job = Job(plan.cpu, plan.keep, folder.parts, previous)
-    before = sum(chunk.n for chunk in chunks if job.path(chunk).exists())
-    steps = plan.data.n * (2 if plan.asking else 1)
-    finished_records = before
-    watch.start("scoring", steps, before)
-
-    def advance(n: int) -> None:
-        nonlocal finished_records
-        finished_records += n
-        watch.advance(n)
-
-    try:
-        measure_all(job, [chunk for chunk in chunks if _open(job, chunk)], advance)
-        if plan.asking:
-            backend_of = {
-                spec.label: plan.backends[spec.backend]
-                for spec in plan.suite.metrics
-                if spec.label in plan.asking and spec.backend
-            }
-            ask_all(plan.asking, backend_of, chunks, folder.parts, previous, account, advance)
-        files = [
-            [job.path(chunk), *(path for label in plan.asking for path in part_paths(folder.parts, chunk, label))]
-            for chunk in chunks
-        ]
-        merge(files, folder.path, plan.metrics, plan.keep)
-    except KeyboardInterrupt:
-        raise Resumable(folder.run_id, min(finished_records, plan.data.n), plan.data.n, command) from None
-    return before
+    job = Job(plan.cpu, plan.keep, parts, previous)
+    progress.start(2 if plan.asking else 1, sum(chunk.n for chunk in chunks if job.path(chunk).exists()))
+    measure_all(job, [chunk for chunk in chunks if _open(job, chunk)], progress.advance)
+    if plan.asking:
+        backend_of = {
+            spec.label: plan.backends[spec.backend]
+            for spec in plan.suite.metrics
+            if spec.label in plan.asking and spec.backend
+        }
+        ask_all(plan.asking, backend_of, chunks, parts, previous, account, progress.advance)
+    files = [
+        [job.path(chunk), *(path for label in plan.asking for path in part_paths(parts, chunk, label))]
+        for chunk in chunks
+    ]
+    merge(files, folder, plan.metrics, plan.keep)
 
 
 def _open(job: Job, chunk: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +16,27 @@ from evalkit.core.batch import Batch
 from evalkit.core.contracts import CorpusMetric, ModelMetric
 from evalkit.core.run import GateResult, Run, Status, Usage, Value
 from evalkit.runner.baseline import Baseline, cluster_codes
-from evalkit.runner.checkpoint import RunFolder
 from evalkit.runner.gate import Evidence, judge_gates
 from evalkit.runner.plan import Plan
 from evalkit.runner.values import Measured, Settings, slices, values
+from evalkit.store.arrow import present
 from evalkit.store.rows import Table, read_scores, read_table
 
 
 def finished(
     plan: Plan,
-    folder: RunFolder,
+    folder: Path,
+    run_id: str,
+    started_at: datetime,
     usage: Usage,
     baseline: Callable[[str], Baseline],
     baseline_id: str | None,
     clock: float,
 ) -> Run:
-    """Everything that results.json tells, from rows.parquet and scores.parquet."""
+    """Everything that results.json tells, from rows.parquet and scores.parquet in ``folder``."""
     suite = plan.suite
     settings = Settings(suite.confidence, suite.resamples, suite.seed)
-    table = read_table(folder.path)
+    table = read_table(folder)
     measured = measured_of(plan, table)
     clusters = cluster_codes(table)
     whole = values(measured, clusters, settings)
@@ -46,7 +49,7 @@ def finished(
     gates = judge_gates(suite, evidence)
     status, code = verdict(gates, whole)
     return Run(
-        run_id=folder.run_id,
+        run_id=run_id,
         status=status,
         suite={"name": suite.name, "sha256": suite.sha256, "path": _shown(suite.path, suite.root)},
         dataset={"path": plan.data.path, "sha256": plan.data.sha256, "n": plan.data.n},
@@ -58,9 +61,9 @@ def finished(
         usage=usage,
         baseline=baseline_id,
         main={spec.label: spec.main for spec in suite.metrics},
-        started_at=folder.started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds=time.monotonic() - clock,
-        folder=folder.path,
+        folder=folder,
         exit_code=code,
     )
 
@@ -71,7 +74,7 @@ def measured_of(plan: Plan, table: Table) -> list[Measured]:
     texts = _texts(plan)
 
     def there(name: str) -> NDArray[np.bool_]:
-        return np.asarray(notes[name].is_valid().to_numpy(), dtype=bool)
+        return present(notes[name])
 
     return [
         Measured(

@@ -11,14 +11,27 @@ import numpy as np
 
 from evalkit.core.run import Run
 from evalkit.records.dataset import DataSet
+from evalkit.store.arrow import to_floats
 from evalkit.store.files import write_text
 from evalkit.store.rows import read_scores, read_table
 
 if TYPE_CHECKING:
     from evalkit.reports.records import RecordView
     from evalkit.reports.summary import Summary
+    from evalkit.runner.execute import Outcome
 
 FILES = {"json": "results.json", "html": "report.html", "junit": "junit.xml", "markdown": "report.md"}
+
+
+def report_outcome(
+    outcome: Outcome, *, html: Path | None = None, markdown: Path | None = None
+) -> tuple[Summary, dict[str, Path]]:
+    """The view model of a run that has just been measured, and where its reports were written."""
+    from evalkit.reports.summary import summarise
+
+    view = record_view(outcome.run, outcome.plan.data, outcome.baseline)
+    summary = summarise(outcome.run, baseline=outcome.baseline, records=view)
+    return summary, write_reports(outcome.run, summary, outcome.plan.suite.report, html=html, markdown=markdown)
 
 
 def write_reports(
@@ -82,17 +95,16 @@ def record_view(run: Run, data: DataSet | None, baseline: Run | None = None) -> 
 
 def _scores(run: Run) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
     assert run.folder is not None
-    return {name: column.to_numpy().astype(np.float64) for name, column in read_scores(run.folder, run.metrics).items()}
+    return {name: to_floats(column) for name, column in read_scores(run.folder, run.metrics).items()}
 
 
 def _notes(run: Run, labels: Iterable[str], kind: str) -> dict[str, dict[int, str]]:
     assert run.folder is not None
     found = {}
     for name, column in read_scores(run.folder, [f"{label}.{kind}" for label in labels]).items():
-        where = np.flatnonzero(column.is_valid().to_numpy())
-        if len(where):
-            texts = column.take(where).to_pylist()
-            found[name.removesuffix(f".{kind}")] = dict(zip(where.tolist(), texts))
+        if column.null_count < len(column):
+            told = {index: text for index, text in enumerate(column.to_pylist()) if text is not None}
+            found[name.removesuffix(f".{kind}")] = told
     return found
 
 

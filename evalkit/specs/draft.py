@@ -62,7 +62,7 @@ def _fitting(found: Look) -> Iterator[tuple[str, list[Choice]]]:
     kind = found.references() if found.has("output") else None
     if kind == "labels":
         yield (
-            f"References are one of {len(found.labels())} labels: accuracy, with precision, recall, F1 and kappa beside it.",
+            f"References are {len(found.labels())} labels: accuracy, and precision, recall, F1, kappa beside it.",
             [Choice("accuracy", {"labels": found.labels()})],
         )
     elif kind == "numbers":
@@ -86,7 +86,7 @@ def _fitting(found: Look) -> Iterator[tuple[str, list[Choice]]]:
         )
     if found.has("output") and kind is None and not found.outputs_are_json():
         yield (
-            "There are no references to compare with. This counts outputs that are not blank: put a pattern of your own.",
+            "There are no references to compare with. This counts outputs that are not blank; put in one of your own.",
             [Choice("regex", {"pattern": r"\S", "as": "not_blank"})],
         )
     operation = {"latency": ("latency_ms",), "cost": ("cost",), "tokens": ("prompt_tokens", "completion_tokens")}
@@ -119,7 +119,7 @@ def _tried(choice: Choice, few: Batch) -> Choice | None:
             rows = metric.score(few)
             scored = rows.values[rows.scored()]
             whole = metric.combine(scored.sum(0)) if metric.additive else _at_once(metric, scored)
-    except Exception:  # noqa: BLE001 - whatever a missing package or dictionary raises: it is no metric for this machine
+    except Exception:  # noqa: BLE001, RUF100 - whatever a missing package or dictionary raises
         return None
     if not len(scored):
         return None
@@ -204,7 +204,7 @@ def _gates(found: Look, choices: list[Choice]) -> Iterator[str]:
     bounds = {choice: bound for choice in choices if (bound := _bound(choice, found.n)) is not None}
     judged = list(bounds)
     if judged:
-        yield "  # What else must hold is yours to say. These would hold now; the end of the interval is what is compared:"
+        yield "  # What else must hold is yours to say. These would hold now (the interval's end is what is compared):"
     for choice in judged[:3]:
         rule = "min" if choice.higher else "max"
         yield f"  # - {{metric: {written(choice.part)}, {rule}: {bounds[choice]:g}}}"
@@ -231,7 +231,7 @@ def _seen(choice: Choice, found: Look) -> str:
 
 
 def _bound(choice: Choice, n: int) -> float | None:
-    """A bound that the present value meets with its interval, three standard errors away; None where it says nothing."""
+    """A bound that the present value meets with its interval, three standard errors away; None if it says nothing."""
     if choice.higher is None or not math.isfinite(choice.value):
         return None
     if choice.spread is None:

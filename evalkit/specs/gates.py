@@ -30,17 +30,17 @@ INCONCLUSIVE: tuple[Literal["fail", "pass"], ...] = ("fail", "pass")
 _EXAMPLE = "for instance {metric: rouge.rougeL, min: 0.25}"
 
 
-def read_gates(node: Node | None, metrics: Metrics, baseline: str | None) -> list[GateSpec]:
+def read_gates(node: Node | None, metrics: Metrics) -> list[GateSpec]:
     """Every gate whose metric, rule and bounds make sense; ``min`` and ``max`` in one gate are a band, and give two."""
     if node is None:
         return []
     if not isinstance(node.value, list):
         node.wants("a list of gates", f"{_EXAMPLE}.")
         return []
-    return [gate for entry in node.items() for gate in _read_gate(entry, metrics, baseline)]
+    return [gate for entry in node.items() for gate in _read_gate(entry, metrics)]
 
 
-def _read_gate(node: Node, metrics: Metrics, baseline: str | None) -> list[GateSpec]:
+def _read_gate(node: Node, metrics: Metrics) -> list[GateSpec]:
     if not node.mapping(KEYS, f"a gate, {_EXAMPLE}"):
         return []
     before = len(node.tree.problems)
@@ -79,7 +79,7 @@ def _read_gate(node: Node, metrics: Metrics, baseline: str | None) -> list[GateS
         _possible(node.child("threshold"), node.label, "threshold", threshold, f"a record's {name}")
     if spec is not None and name is not None:
         _fits(node, name, spec, rules, threshold)
-    against = _baseline(node, baseline) if "no_worse_than" in rules else None
+    against = _baseline(node) if "no_worse_than" in rules else None
     margin = _margin(node, rules)
     confidence = node.get("confidence")
     level = confidence.share() if confidence is not None else None

@@ -24,7 +24,7 @@ BOLD = 0.35  # of the output, without which there is nothing to score
 
 References = Literal["labels", "numbers", "short", "long"]
 
-_NUMBER = re.compile(r"[-+]?\d")
+_NUMBER = re.compile(r"\W{0,2}[-+]?\.?\d[\d.,/ ]*(e[-+]?\d+)?\s?(%|[^\W\d]{1,12})?\W?\Z", re.IGNORECASE)
 _SLICES = ("model", "prompt_version", "variant", "answerable")
 
 
@@ -53,7 +53,7 @@ class Look:
         words = median(len(text.split()) for text in texts)
         letters = median(map(len, texts))
         distinct = {text.strip().casefold() for text in texts}
-        numbers = sum(_ends_in_number(text) for text in texts) / len(texts)
+        numbers = sum(_is_number(text) for text in texts) / len(texts)
         if words <= 3 and letters <= 30 and 2 <= len(distinct) <= MOST_LABELS and len(texts) >= 5 * len(distinct):
             outputs = self.batch.texts("output")
             if numbers < 0.9 and sum(text.strip().casefold() in distinct for text in outputs) >= 0.2 * self.n:
@@ -144,7 +144,7 @@ def _first_rows(path: Path, label: str) -> list[dict[str, Any]]:
 
 
 def _scanned(path: Path, label: str, found: Look) -> Any:
-    """The whole file checked, and a sample of it; ids that repeat are no ids, but they say which records belong together."""
+    """The whole file checked, and a sample of it; ids that repeat are no ids, but they say what belongs together."""
     from evalkit.records.dataset import scan
 
     try:
@@ -195,10 +195,9 @@ def without_output(label: str, columns: Sequence[str]) -> SpecError:
     return SpecError(Problem(label, "no column looks like the output of a system", hint))
 
 
-def _ends_in_number(text: str) -> bool:
-    """Whether the answer is a number: the last words hold one."""
-    tail = text.rpartition("####")[2].split()[-3:]
-    return any(_NUMBER.search(word) for word in tail)
+def _is_number(text: str) -> bool:
+    """Whether the answer, or the end of a worked solution, is a number: with a currency before it, or a unit behind."""
+    return _NUMBER.match(text.rpartition("####")[2].strip()) is not None
 
 
 def _is_json(text: str) -> bool:

@@ -28,7 +28,7 @@ SCALAR: Schema = {"type": ["string", "number", "boolean", "null"]}
 
 
 def suite_schema() -> Schema:
-    """The schema of a suite, with everything that is registered now; a metric whose package is missing takes any option."""
+    """The schema of a suite, with everything registered now; a metric whose package is missing takes any option."""
     from evalkit.records.canonical import COLUMNS
 
     listed = [(entry, _class(entry)) for entry in entries("metric")]

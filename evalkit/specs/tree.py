@@ -291,7 +291,9 @@ def _explain(error: yaml.YAMLError, text: str, source: str) -> Problem:
     if "expected a single document" in context or "another document" in said:
         return Problem(where, "a second document (---) begins here", "a suite is one document; remove the line ---.")
     if "undefined alias" in said:
-        return Problem(where, "an undefined alias stands here", "an anchor (&name) must stand before its alias (*name).")
+        return Problem(
+            where, "an undefined alias stands here", "an anchor (&name) must stand before its alias (*name)."
+        )
     if "mapping values are not allowed" in said:
         return Problem(where, "a colon stands where none is expected", "check the indentation, or quote the value.")
     if opened is not None and ("flow" in context or "quoted" in context):

@@ -69,7 +69,7 @@ def check_suite(
     if generate is not None:
         generate.fault("`generate` is not in this version yet", "put the outputs into the data set.")
     compared_with = baseline or _baseline(top.get("baseline"), home)
-    gates = read_gates(top.get("gates"), scored, compared_with or ("?" if top.get("baseline") else None))
+    gates = read_gates(top.get("gates"), scored)
     slices = _slices(top.get("slices"), data)
     report = top.get("report")
     seed, confidence, resamples = top.get("seed"), top.get("confidence"), top.get("resamples")

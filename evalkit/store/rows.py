@@ -12,6 +12,7 @@ import numpy as np
 from evalkit.core.contracts import Measure
 from evalkit.core.errors import StoreError
 from evalkit.core.rows import Floats, Rows
+from evalkit.store.arrow import codes, empty, floats, strings, to_floats
 from evalkit.store.files import writing
 
 if TYPE_CHECKING:
@@ -38,36 +39,34 @@ def write_part(path: Path, part: Part, metrics: Mapping[str, Measure]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    columns: dict[str, Any] = {"id": pa.array(part.ids, pa.string())}
+    columns: dict[str, Any] = {"id": strings(part.ids)}
     for name, values in part.attributes.items():
-        columns[f"@{name}"] = pa.array([_attribute(value) for value in values], pa.string())
+        columns[f"@{name}"] = strings([_attribute(value) for value in values])
     for label, rows in part.rows.items():
         for index, column in enumerate(metrics[label].columns):
-            columns[f"{label}#{column}"] = pa.array(np.ascontiguousarray(rows.values[:, index]))
+            columns[f"{label}#{column}"] = floats(rows.values[:, index])
         for index, name in enumerate(_full_names(label, metrics[label])):
-            columns[name] = pa.array(np.ascontiguousarray(part.values[label][:, index]))
+            columns[name] = floats(part.values[label][:, index])
         for note, told in zip(NOTES, (rows.errors, rows.skipped, rows.reasons, rows.evidence)):
             if told:
-                columns[f"{label}.{note}"] = pa.array(_spread(told, len(part), as_json=note == "evidence"), pa.string())
+                columns[f"{label}.{note}"] = strings(_spread(told, len(part), as_json=note == "evidence"))
     with writing(path) as temporary:
         pq.write_table(pa.table(columns), temporary, compression="lz4", use_dictionary=False, write_statistics=False)
 
 
 def read_part(path: Path, metrics: Mapping[str, Measure]) -> Part:
     """A part as it was written; metrics that it does not hold are left out."""
-    import pyarrow.parquet as pq
-
-    table = pq.read_table(path, use_threads=False)
+    table = read_whole(path)
     names = set(table.column_names)
     part = Part(table["id"].to_pylist())
     part.attributes = {name[1:]: table[name].to_pylist() for name in table.column_names if name.startswith("@")}
     for label, metric in metrics.items():
         if not all(f"{label}#{column}" in names for column in metric.columns):
             continue
-        values = np.stack([table[f"{label}#{column}"].to_numpy() for column in metric.columns], axis=1)
+        values = np.stack([to_floats(table[f"{label}#{column}"]) for column in metric.columns], axis=1)
         notes = [_gather(table, f"{label}.{note}", as_json=note == "evidence") for note in NOTES]
-        part.rows[label] = Rows(values.astype(np.float64), *notes)
-        parts = [table[name].to_numpy() for name in _full_names(label, metric)]
+        part.rows[label] = Rows(values, *notes)
+        parts = [to_floats(table[name]) for name in _full_names(label, metric)]
         part.values[label] = np.stack(parts, axis=1) if parts else np.empty((len(part), 0))
     return part
 
@@ -121,15 +120,12 @@ class Table:
     def ids(self) -> list[str]:
         """The ids in data-set order, read when first asked for."""
         if self._ids is None:
-            import pyarrow.parquet as pq
-
-            self._ids = pq.read_table(self.folder / "rows.parquet", columns=["id"])["id"].to_pylist()
+            self._ids = read_whole(self.folder / "rows.parquet", ["id"])["id"].to_pylist()
         return self._ids
 
     def codes(self, attribute: str) -> tuple[np.ndarray[Any, Any], list[str | None]]:
         """An attribute as integer codes, shape (n,), and the values they stand for; null is a value of its own."""
-        encoded = self.attributes[attribute].combine_chunks().dictionary_encode(null_encoding="encode")
-        return encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64), encoded.dictionary.to_pylist()
+        return codes(self.attributes[attribute])
 
 
 def read_table(folder: Path) -> Table:
@@ -154,7 +150,7 @@ def read_table(folder: Path) -> Table:
         for label, columns in by_label.items():
             matrix = np.empty((file.metadata.num_rows, len(columns)))
             for index, name in enumerate(columns):
-                matrix[:, index] = file.read([name])[name].to_numpy()
+                matrix[:, index] = to_floats(file.read([name])[name])
             statistics[label] = matrix
         return Table(folder, file.metadata.num_rows, attributes, statistics)
     except (OSError, pa.ArrowException) as error:
@@ -168,8 +164,16 @@ def read_scores(folder: Path, names: Iterable[str]) -> dict[str, Any]:
     path = folder / "scores.parquet"
     known = set(pq.read_schema(path).names)
     wanted = [name for name in names if name in known]
-    table = pq.read_table(path, columns=wanted)
+    table = read_whole(path, wanted)
     return {name: table[name] for name in wanted}
+
+
+def read_whole(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file, on one thread: worker processes share the processors already."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return file.read(list(columns) if columns is not None else None, use_threads=False)
 
 
 def _full_names(label: str, metric: Measure) -> list[str]:
@@ -206,27 +210,35 @@ def _gather(table: pa.Table, name: str, *, as_json: bool) -> dict[int, Any]:
 
 def _grouped(parts: Sequence[Sequence[Path]]) -> Iterable[pa.Table]:
     """One table per group of files; files of a group hold other columns, or later records, of the same chunk."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     for files in parts:
-        base, *others = [pq.read_table(path, use_threads=False) for path in files]
+        base, *others = [read_whole(path) for path in files]
         stacked: dict[str, list[pa.Table]] = {}
         for other in others:  # the batches of one model metric follow one another
             own = other.drop_columns(["id"])
             key = next(name.rpartition("#")[0] for name in own.column_names if "#" in name)
             stacked.setdefault(key, []).append(own)
         for tables in stacked.values():
-            whole = pa.concat_tables(tables, promote_options="permissive")
-            for name in whole.column_names:
-                base = base.append_column(name, whole[name])
+            for name in dict.fromkeys(name for table in tables for name in table.column_names):
+                base = base.append_column(name, _stacked(tables, name))
         yield base
+
+
+def _stacked(tables: Sequence[pa.Table], name: str) -> pa.ChunkedArray:
+    """One column of several tables, null where a table lacks it: a note that no record of a batch has."""
+    import pyarrow as pa
+
+    chunks = [
+        chunk
+        for table in tables
+        for chunk in (table[name].chunks if name in table.column_names else [empty(pa.string(), len(table))])
+    ]
+    return pa.chunked_array(chunks)
 
 
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
     arrays = [
-        table[entry.name] if entry.name in table.column_names else pa.nulls(len(table), entry.type) for entry in schema
+        table[entry.name] if entry.name in table.column_names else empty(entry.type, len(table)) for entry in schema
     ]
     return pa.table(arrays, schema=schema)

@@ -48,8 +48,6 @@ class Case:
     suite: str = SUITE
     sets: tuple[str, ...] = ()
     outside: Mapping[str, str] = field(default_factory=dict)  # files beside the project
-    root_reads_all: bool = False  # makes no sense for the superuser
-    stdin: bytes = b""
 
     def write(self, project: Path) -> None:
         """Make the project: its own marker, good data and a good suite where the case has none, and the case's files."""
@@ -473,9 +471,6 @@ def _gates() -> Iterator[Case]:
     yield _gate("every without threshold", "{metric: exact_match, every: true}", "no `threshold`", "threshold: 1")
     yield _gate(
         "a misspelt rule", "{metric: exact_match, mni: 0.5}", 'gates[0] has no key "mni"', 'did you mean "min"?'
-    )
-    yield _gate(
-        "no baseline to compare with", "{metric: exact_match, no_worse_than: baseline}", "names none", "--baseline RUN"
     )
     yield _gate(
         "a negative margin",

@@ -1,0 +1,61 @@
+# Two commands on a fresh machine: `make run` and `make test`. Needs Python >= 3.11, make, and the package registries.
+PYTHON ?= python3
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+export DO_NOT_TRACK := 1
+export HF_HUB_DISABLE_TELEMETRY := 1
+
+.PHONY: help run setup test check bench stress test-models test-gpu debian wheel clean
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+run: .venv/.run  ## install, and score the quickstart suite
+	$(BIN)/evalkit run suites/quickstart.yaml
+
+setup: .venv/.dev  ## install everything for development, and WordNet where it can be had
+	$(BIN)/python -m evalkit.text.wordnet_data
+
+test: setup debian  ## the test suite
+	$(BIN)/python -m pytest
+
+check: .venv/.dev  ## style, types, import order
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check . || true
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: setup  ## measure against the peers, and write docs/performance.md
+	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
+	$(BIN)/python benchmarks/run_all.py
+
+stress: setup debian  ## long fault tests
+	$(BIN)/python -m pytest -m stress
+
+test-models: .venv/.dev  ## the real small models
+	$(BIN)/python -m pytest -m models || test $$? -eq 5
+	@echo "test-models: perplexity and the judges join with the model backends; until then no test needs a model"
+
+test-gpu: .venv/.dev  ## a CUDA machine
+	$(BIN)/python -m pytest -m gpu || test $$? -eq 5
+
+wheel: .venv/.dev  ## build the wheel into dist/
+	$(BIN)/python -m pip wheel -q --no-deps -w dist .
+
+debian:  # what tests need from Debian: a browser, and WordNet
+	@sh scripts/debian.sh
+
+clean:
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+
+.venv/bin/python:
+	$(PYTHON) -m venv .venv
+
+.venv/.run: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install -q -c constraints.txt -e .
+	@$(BIN)/python -m compileall -q evalkit
+	@touch $@
+
+.venv/.dev: .venv/bin/python pyproject.toml constraints.txt
+	$(PIP) install -q -c constraints.txt -e '.[dev]'
+	@$(BIN)/python -m compileall -q evalkit
+	@touch $@ .venv/.run

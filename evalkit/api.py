@@ -1,0 +1,220 @@
+"""evalkit in Python: score texts, evaluate records, run a suite, assert that it passes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.batch import Batch
+from evalkit.core.contracts import Backend, CorpusMetric, Measure, Metric, ModelMetric
+from evalkit.core.errors import EvalkitError, SpecError
+from evalkit.core.rows import Rows
+from evalkit.core.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_PLURALS = {"inputs": "input"}
+
+
+class Scores(dict[str, NDArray[np.float64]]):
+    """Values per record by full name (``rouge.rougeL``); NaN where a record could not be scored.
+
+    Attributes:
+        corpus: the value of all records together, by full name.
+        errors: record index → why it could not be scored.
+        skipped: record index → why there was nothing to score.
+        reasons: record index → what a judge said.
+        rows: the sufficient statistics behind the values.
+    """
+
+    def __init__(self, label: str, metric: Measure, rows: Rows, batch: Batch) -> None:
+        values = np.asarray(metric.record_values(rows), dtype=np.float64)
+        values[~rows.scored()] = np.nan
+        names = [f"{label}.{part}" if part else label for part in metric.parts]
+        super().__init__({name: values[:, index] for index, name in enumerate(names)})
+        self.errors, self.skipped, self.reasons, self.rows = rows.errors, rows.skipped, rows.reasons, rows
+        self.corpus = dict(zip(names, _corpus(metric, rows, batch).tolist()))
+
+    def to_pandas(self) -> pd.DataFrame:
+        """A column per part, a row per record, and ``error``."""
+        import pandas as pd
+
+        n = len(self.rows)
+        return pd.DataFrame({**self, "error": [self.errors.get(index) for index in range(n)]})
+
+
+def score(
+    metric: str | Measure,
+    outputs: Sequence[str | None],
+    references: Sequence[Any] | None = None,
+    *,
+    backend: Backend | None = None,
+    **given: Any,
+) -> Scores:
+    """One metric over texts; writes no files, keeps nothing.
+
+    Args:
+        metric: a name, or a metric that is already built.
+        outputs: what is scored, one per record; None is an error for that record.
+        references: a gold text per record, or a list of several.
+        backend: of a metric that asks a model.
+        given: further columns by their canonical name (``contexts=``, ``retrieved_ids=``, ``latency_ms=``, ``inputs=``),
+            and the metric's options (``tokenize="zh"``).
+
+    Raises:
+        UnknownName: no such metric.
+        SpecError: an option or a column is wrong.
+    """
+    from evalkit.records.canonical import COLUMNS
+
+    columns: dict[str, Sequence[Any]] = {"output": list(outputs)}
+    if references is not None:
+        columns["reference"] = list(references)
+    options = {}
+    for name, value in given.items():
+        column = _PLURALS.get(name, name)
+        if column in COLUMNS and isinstance(value, Sequence) and not isinstance(value, str):
+            columns[column] = list(value)
+        else:
+            options[name] = value
+    different = {name: len(values) for name, values in columns.items() if len(values) != len(columns["output"])}
+    if different:
+        told = ", ".join(f"{count:,} of {name}" for name, count in different.items())
+        raise SpecError(f"{len(columns['output']):,} outputs, but {told}; every column needs one value per output.")
+    built = build(metric, options)
+    label = metric if isinstance(metric, str) else built.name or type(built).__name__
+    batch = Batch(columns)
+    lacking = [column for column in built.needs_of() if column not in columns]
+    if lacking:
+        raise SpecError(f"{label} needs {' and '.join(lacking)}; give {', '.join(f'{name}=…' for name in lacking)}.")
+    return Scores(label, built, _measured(label, built, batch, backend), batch)
+
+
+def build(metric: str | Measure, options: Mapping[str, Any]) -> Measure:
+    """A metric by name, with its options checked as a suite's are.
+
+    Raises:
+        SpecError: an option that it does not have, or of a wrong type.
+    """
+    if not isinstance(metric, str):
+        if options:
+            raise SpecError(f"{metric.name or metric} is built already; it takes no further options: {', '.join(options)}.")
+        return metric
+    from evalkit.specs.single import metric_of
+
+    return metric_of(metric, options)
+
+
+def run(
+    suite: str | Path,
+    *,
+    limit: int | None = None,
+    baseline: str | None = None,
+    out: str | Path | None = None,
+    store: str | None = None,
+    fresh: bool = False,
+    retry_errors: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+) -> Run:
+    """Run a suite file as ``evalkit run`` does: stores the run, writes its reports, goes on with an interrupted one.
+
+    Raises:
+        SpecError: the suite or its data is wrong; nothing was scored.
+    """
+    from evalkit.runner.data import limited, open_data
+    from evalkit.runner.execute import Options, execute, spool_of
+    from evalkit.runner.report import report_outcome
+    from evalkit.specs.load import load_suite
+
+    loaded = limited(load_suite(suite, overrides=overrides or {}, baseline=baseline), limit)
+    options = Options(baseline, store, Path(out) if out else None, fresh, retry_errors, f"evalkit run {suite}")
+    return execute(loaded, open_data(loaded, spool_of(loaded, store)), options, report_outcome).run
+
+
+def evaluate(
+    records: Any,
+    metrics: Sequence[Any],
+    *,
+    store: str | None = None,
+    name: str = "python",
+    **suite: Any,
+) -> Run:
+    """Score records given in Python: a DataFrame, or a list of mappings with the canonical columns.
+
+    Args:
+        metrics: names, ``{"bleu": {…}}`` as in a suite, or built metrics.
+        store: where to keep the run; None keeps it for as long as the returned object lives.
+        suite: any other key of a suite file: ``slices=``, ``gates=``, ``backends=``, ``seed=``, ``confidence=`` …
+
+    Raises:
+        SpecError: the records, the metrics or the options are wrong.
+    """
+    from evalkit.runner.data import open_data
+    from evalkit.runner.direct import evaluate_directly
+    from evalkit.runner.execute import Options, execute, spool_of
+    from evalkit.runner.report import report_outcome
+    from evalkit.specs.load import suite_of
+
+    loaded = suite_of({"metrics": list(metrics), **suite}, name=name)
+    data = open_data(loaded, spool_of(loaded, store), records=records)
+    if store is None:
+        return evaluate_directly(loaded, data)
+    return execute(loaded, data, Options(store=store), report_outcome).run
+
+
+def assert_passes(suite: str | Path, **options: Any) -> Run:
+    """Run a suite inside a test; options are those of `run`.
+
+    Raises:
+        AssertionError: a gate failed or was inconclusive, or too many records failed; the message says which and why.
+    """
+    finished = run(suite, **options)
+    if finished.exit_code:
+        raise AssertionError(verdict(finished))
+    return finished
+
+
+def verdict(finished: Run) -> str:
+    """What kept a run from passing, a line a gate."""
+    lines = [f"{finished.suite['name']} {finished.status}"]
+    lines += [f"  {gate.outcome}: {gate.title}: {gate.reason}" for gate in finished.gates if not gate.passed]
+    lines += [f"  {name}: all {value.errors:,} records are errors" for name, value in finished.metrics.items() if not value.n and value.errors]
+    if finished.folder is not None:
+        lines.append(f"  see {finished.folder}")
+    return "\n".join(lines)
+
+
+def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None) -> Rows:
+    from evalkit.runner.measure import guarded
+
+    if isinstance(metric, Metric):
+        return guarded(metric, batch)
+    if backend is None:
+        raise SpecError(f"{label} asks a model; give backend=….")
+    if not isinstance(metric, ModelMetric):
+        raise EvalkitError(f"{label} is neither a Metric nor a ModelMetric.")
+    import asyncio
+
+    from evalkit.backends.pipeline import Account, Pipeline
+
+    async def ask() -> Rows:
+        return await metric.score(batch, Pipeline(backend, Account()))
+
+    return asyncio.run(ask())
+
+
+def _corpus(metric: Measure, rows: Rows, batch: Batch) -> NDArray[np.float64]:
+    scored = np.flatnonzero(rows.scored())
+    if not len(scored):
+        return np.full(len(metric.parts), np.nan)
+    if isinstance(metric, CorpusMetric):
+        return metric.corpus(batch.take(scored))
+    values = rows.values[scored]
+    if metric.additive:
+        return metric.combine(values.sum(axis=0))
+    return metric.combine_rows(values, np.ones((1, len(values))))[0]

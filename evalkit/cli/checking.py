@@ -1,0 +1,39 @@
+"""What `evalkit check` does once its arguments are read."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict
+
+from evalkit.cli.run import parsed_overrides
+from evalkit.cli.running import shown_path
+from evalkit.runner.data import limited, open_data
+from evalkit.runner.execute import check_baselines, spool_of
+from evalkit.specs.load import load_suite
+
+
+def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store: str | None, *, as_json: bool) -> int:
+    """Validate a suite and its data, print the data's own faults, and score nothing; problems are raised."""
+    from evalkit.records.faults import faults
+    from evalkit.reports.terminal import make_console, print_header, say
+
+    suite = limited(load_suite(name, overrides=parsed_overrides(overrides)), limit)
+    data = open_data(suite, spool_of(suite, store))
+    check_baselines(suite, store)
+    found = faults(data, slices=suite.slices)
+    if as_json:
+        import msgspec
+
+        told = {"suite": suite.name, "records": data.n, "ok": True, "faults": [asdict(fault) for fault in found]}
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
+        return 0
+    console = make_console()
+    print_header(suite.name, data.n, shown_path(suite), console)
+    say(console, (f"metrics   {', '.join(spec.label for spec in suite.metrics)}", ""))
+    say(console, (f"gates     {len(suite.gates)}", ""))
+    if found:
+        say(console, ("\nthe data", ""))
+        for fault in found:
+            say(console, (f"  {fault.message}", ""))
+    say(console, ("\nready to run" + (": what is said of the data stops nothing" if found else ""), ""))
+    return 0

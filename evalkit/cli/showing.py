@@ -1,0 +1,159 @@
+"""What `evalkit show` prints: a metric with its options, a suite, a backend, or a run with all that went into it."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import sys
+from pathlib import Path
+from typing import Any
+
+from evalkit.cli.running import relative
+from evalkit.core.content import project_root
+from evalkit.core.errors import SpecError, UnknownName
+from evalkit.core.registry import Entry, entries, lookup
+from evalkit.core.run import Run
+
+
+def show_anything(
+    name: str, store: str | None, *, as_json: bool, html: Path | None = None, markdown: Path | None = None
+) -> int:
+    """Print whatever goes by this name: a registered part, a run, then a suite.
+
+    Raises:
+        UnknownName: nothing does.
+    """
+    entry = _registered(name)
+    if entry is not None:
+        _tell(_part(entry), as_json)
+        return 0
+    run = _run(name, store)
+    if run is not None:
+        _show_run(run, as_json, html, markdown)
+        return 0
+    suite = _suite(name)
+    if suite is not None:
+        print(suite.read_text(encoding="utf-8"), end="")
+        return 0
+    from evalkit.specs.load import known_suites
+
+    known = [one.name for kind in ("metric", "backend") for one in entries(kind)]
+    raise UnknownName("metric, backend, suite or run", name, [*known, *(path.stem for path in known_suites())], "evalkit list")
+
+
+def _registered(name: str) -> Entry | None:
+    for kind in ("metric", "backend"):
+        try:
+            return lookup(kind, name)
+        except UnknownName:
+            continue
+    return None
+
+
+def _part(entry: Entry) -> dict[str, Any]:
+    cls = entry.load()
+    options = {}
+    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
+        if field.name in entry.preset:
+            continue
+        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
+        default = None if required else field.default if field.default is not dataclasses.MISSING else field.default_factory()  # type: ignore[misc]
+        options[field.name] = {"type": str(field.type), "default": default, "required": required}
+    return {
+        "name": entry.name,
+        "kind": entry.kind,
+        "family": entry.family,
+        "owner": entry.owner,
+        "about": inspect.getdoc(cls) or entry.summary,
+        "needs": list(getattr(cls, "needs", ())),
+        "options": options,
+    }
+
+
+def _run(name: str, store: str | None) -> Run | None:
+    from evalkit.runner.baseline import NoBaseline, find_run, load_run
+    from evalkit.runner.execute import catalog_at
+
+    path = Path(name)
+    if name.endswith(".json") or (path.is_dir() and (path / "results.json").is_file()):
+        return load_run(path)
+    root = project_root(Path.cwd())
+    if store is None and not (root / ".evalkit").is_dir():
+        return None
+    try:
+        return find_run(name, catalog_at(store, root), root)
+    except NoBaseline as error:
+        raise SpecError(str(error)) from error
+    except (UnknownName, SpecError):
+        return None
+
+
+def _suite(name: str) -> Path | None:
+    from evalkit.specs.load import find_suite
+
+    try:
+        return find_suite(name, Path.cwd())
+    except SpecError:
+        return None
+
+
+def _show_run(run: Run, as_json: bool, html: Path | None, markdown: Path | None) -> None:
+    from evalkit.reports.summary import summarise
+    from evalkit.reports.terminal import make_console, print_run
+    from evalkit.runner.report import record_view, rendered, results_json
+    from evalkit.store.files import write_text
+
+    summary = summarise(run, records=record_view(run, None))
+    if html is not None:
+        write_text(html, rendered("html", summary))
+    if markdown is not None:
+        write_text(markdown, rendered("markdown", summary))
+    if as_json:
+        sys.stdout.write(results_json(run))
+        return
+    console = make_console()
+    report = run.folder / "report.html" if run.folder else None
+    print_run(summary, console, report=relative(report) if report and report.is_file() else None)
+    print(f"\nrun          {run.run_id}")
+    print(f"started      {run.started_at}   {run.seconds:.1f} s")
+    print(f"suite        {run.suite.get('sha256', '')[:12]}   data {run.dataset.get('sha256', '')[:12]}")
+    if run.git:
+        print(f"git          {run.git['commit'][:12]}{' with uncommitted changes' if run.git['dirty'] else ''}")
+    if run.usage.calls:
+        print(f"usage        {run.usage.calls:,} calls, {run.usage.prompt_tokens:,} + {run.usage.completion_tokens:,} tokens")
+    print("\nfingerprints")
+    seen = dict.fromkeys((value.signature, value.fingerprint) for value in run.metrics.values())
+    for signature, fingerprint in seen:
+        print(f"  {fingerprint[:12]}   {signature}")
+    for name, text in run.prompts.items():
+        print(f"\nprompt {name}\n")
+        print("\n".join(f"  {line}" for line in text.splitlines()))
+
+
+def _tell(part: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        import msgspec
+
+        sys.stdout.write(msgspec.json.format(msgspec.json.encode(part, enc_hook=str), indent=2).decode() + "\n")
+        return
+    owner = "" if part["owner"] == "evalkit" else f", from {part['owner']}"
+    print(f"{part['name']}   {part['kind']}, {part['family']}{owner}\n\n{part['about']}")
+    if part["needs"]:
+        print(f"\nneeds   {', '.join(part['needs'])}")
+    if part["options"]:
+        print("\noptions")
+        width = max(map(len, part["options"]))
+        for name, option in part["options"].items():
+            default = "required" if option["required"] else f"default {_spelled(option['default'])}"
+            print(f"  {name.ljust(width)}   {option['type']}, {default}")
+
+
+def _spelled(value: Any) -> str:
+    """A default as a suite would write it."""
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(map(_spelled, value)) + "]"
+    return str(value)
