@@ -53,6 +53,8 @@ class Amount(Metric):
         return values
 
     def combine_rows(self, values: Floats, weights: NDArray[np.float64]) -> Floats:
+        if not len(values):
+            return np.full((len(weights), len(self.parts)), np.nan)
         return mean_and_quantiles(values[:, 0], weights, list(QUANTILES.values()))
 
     def record_values(self, rows: Rows) -> Floats:
@@ -89,13 +91,11 @@ class Tokens(Amount):
 
 def amounts(values: Sequence[Any], column: str) -> tuple[Floats, dict[int, str]]:
     """A column as numbers from 0 up, 0 where it is wrong, and what is wrong there."""
-    if set(map(type, values)) <= {int, float}:
-        numbers = np.array(values, dtype=np.float64)
-    else:
-        numbers = np.array([_number(value) for value in values], dtype=np.float64)
+    plain = set(map(type, values)) <= {float}  # an integer may be too large for a float
+    numbers = np.array(values if plain else [_number(value) for value in values], dtype=np.float64)
     wrong = ~(np.isfinite(numbers) & (numbers >= 0))
     errors = {
-        index: f"{column} is {values[index]!r}, "
+        index: f"{column} is {repr(values[index])[:60]}, "
         + ("which is negative" if -math.inf < numbers[index] < 0 else "not a number")
         for index in np.flatnonzero(wrong).tolist()
     }

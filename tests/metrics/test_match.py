@@ -71,7 +71,7 @@ def huggingface_exact_match(predictions: list[str], references: list[str], regex
 words = st.text(alphabet="aAbB1 2.,!'ßΣé", max_size=6)
 
 
-@settings(max_examples=150)
+@settings(max_examples=150, deadline=None)
 @given(
     st.lists(st.tuples(words, words), min_size=1, max_size=8),
     st.sets(st.sampled_from(["case", "punctuation", "numbers"])),
@@ -198,7 +198,7 @@ texts = st.lists(
 ).map(" ".join) | st.text(max_size=12)
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.lists(st.tuples(texts, st.lists(texts, min_size=1, max_size=3)), min_size=1, max_size=6))
 def test_token_f1_equals_squad_over_the_best_reference_to_the_last_digit(records):
     outputs, references = map(list, zip(*records, strict=True))

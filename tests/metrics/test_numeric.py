@@ -99,7 +99,7 @@ pieces = st.sampled_from(
 )
 
 
-@settings(max_examples=400)
+@settings(max_examples=400, deadline=None)
 @given(st.lists(pieces, max_size=14).map("".join), st.sampled_from([".", ","]))
 def test_reading_from_the_last_word_finds_what_reading_everything_finds(text, decimal):
     plain = text.replace("{,}", ",").replace("\\!", "").replace("\\,", "\u2009")
@@ -108,7 +108,7 @@ def test_reading_from_the_last_word_finds_what_reading_everything_finds(text, de
     assert last_number(text, decimal) == (finite[-1] if finite else None)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(10**12), 10**12))
 def test_every_number_that_python_writes_is_read_back(number):
     for text in (repr(number), f"It is {number}.", f"{number:,}"):
@@ -117,7 +117,7 @@ def test_every_number_that_python_writes_is_read_back(number):
         assert read.value == number
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 @given(st.fractions(min_value=0, max_value=999, max_denominator=99))
 def test_fractions_and_mixed_numbers_are_read_as_their_quotient(fraction: Fraction):
     assert last_number(f"{fraction.numerator}/{fraction.denominator}").value == pytest.approx(float(fraction))
