@@ -96,11 +96,11 @@ def _metrics(summary: Summary) -> list[str]:
 def _metric_table(rows: Iterable[MetricRow], summary: Summary) -> str:
     compared = summary.compared
     heads = ["metric", "value", f"{summary.confidence} interval".strip()]
-    heads += ["vs baseline", ""] if compared else []
+    heads += ["vs baseline", "and its interval"] if compared else []
     heads += ["n", "errors"]
     cells = []
     for row in list(rows)[:200]:
-        cell = [code(row.name) + (" ↓" if row.value.higher_is_better is False else ""), row.text, row.interval_text]
+        cell = [code(row.name) + (" ↓" if row.value.higher_is_better is False else ""), row.text, _held(row.interval_text)]
         if compared:
             cell += _change(row)
         cells.append((*cell, row.n_text, row.errors_text))
@@ -110,12 +110,20 @@ def _metric_table(rows: Iterable[MetricRow], summary: Summary) -> str:
 
 
 def _change(row: MetricRow) -> list[str]:
-    if row.change is None:
+    """The difference, and its interval with a word where it is more than noise."""
+    found = row.change
+    if found is None:
         return ["", ""]
-    words = row.change.words if row.change.direction in ("unclear", "same") else f"**{row.change.words}**"
-    if row.change.interval_text:
-        words += f", {row.change.interval_text}"
-    return [row.change.text, words if row.change.comparable else f"{words}, measured otherwise"]
+    clear = found.direction in ("better", "worse", "changed")
+    told = [f"**{found.words}**"] if clear else []
+    told += [_held(found.interval_text)] if found.interval_text else [] if clear else [found.words]
+    told += [] if found.comparable else ["measured otherwise"]
+    return [found.text, ", ".join(told)]
+
+
+def _held(interval: str) -> str:
+    """An interval that a narrow column does not break."""
+    return interval.replace(" ", "\u00a0")
 
 
 def _falls(groups: Sequence[CaseGroup]) -> str:

@@ -150,7 +150,7 @@ class _Axis:
     def __call__(self, value: float) -> float:
         if self.high <= self.low:
             return (self.left + self.right) / 2
-        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves: no range overflows
+        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves: no range of floats overflows
         return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
 
     def holds(self, value: float) -> bool:

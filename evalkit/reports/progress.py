@@ -49,7 +49,9 @@ class Progress:
         self.done += n
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(0, completed=self.done, rate=self._rate())
+            if now - self._told >= 0.05:  # the bar redraws eight times a second; it need not hear of every record
+                self._told = now
+                self._bar.update(0, completed=self.done)
         elif self.live:
             if now - self._began >= self.patience:
                 self._show()

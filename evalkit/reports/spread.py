@@ -28,7 +28,7 @@ def histogram(scores: NDArray[np.float64], *, bins: int = 28) -> Histogram | Non
     A bar per value where there are few; else equal bins over 0..1 where that holds them all, or over the observed
     range, whose far tails (beyond three times the span of the inner 99%) are counted apart.
     """
-    finite = scores[np.isfinite(scores)]
+    finite = np.clip(scores[np.isfinite(scores)], -1e300, 1e300)  # so that no range overflows
     if not len(finite):
         return None
     distinct = np.unique(finite[:: max(len(finite) // 2_000, 1)])
@@ -36,18 +36,16 @@ def histogram(scores: NDArray[np.float64], *, bins: int = 28) -> Histogram | Non
         distinct, counts = np.unique(finite, return_counts=True)
         if len(distinct) <= 11:
             return Histogram((*distinct.tolist(), float(distinct[-1])), tuple(counts.tolist()), discrete=True)
-    scale = float(np.abs(finite).max())
-    finite = finite / scale  # so that no range overflows
     low, high = float(finite.min()), float(finite.max())
-    if low * scale >= 0 and high * scale <= 1 and (high - low) * scale > 0.2:
-        low, high = 0.0, 1.0 / scale
+    if low >= 0 and high <= 1 and high - low > 0.2:
+        low, high = 0.0, 1.0
     else:
         inner = np.quantile(finite, [0.005, 0.995])
-        if high - low > 3 * (inner[1] - inner[0]) > 1e-9:
+        if high - low > 3 * (inner[1] - inner[0]) > 0:
             low, high = float(inner[0]), float(inner[1])
-    if high - low < 1e-9:  # all but equal: bins need some width
-        low, high = low - 1e-9, high + 1e-9
-    counts, edges_found = np.histogram(finite, bins=bins, range=(low, high))
+    if high - low <= 1e-9 * max(abs(low), abs(high)) + 1e-300:  # all but equal: bins need some width
+        pad = 1e-9 * max(abs(low), abs(high)) + 1e-300
+        low, high = low - pad, high + pad
+    counts, edges = np.histogram(finite, bins=bins, range=(low, high))
     below, above = int((finite < low).sum()), int((finite > high).sum())
-    edges = tuple(float(edge) * scale for edge in edges_found)
-    return Histogram(edges, tuple(counts.tolist()), discrete=False, below=below, above=above)
+    return Histogram(tuple(edges.tolist()), tuple(counts.tolist()), discrete=False, below=below, above=above)

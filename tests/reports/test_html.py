@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.core.content import content_root
 from evalkit.core.run import Run, Value
 from evalkit.reports.html import breakable, render_html
 from evalkit.reports.records import RecordView
@@ -147,6 +148,28 @@ def test_no_text_can_become_a_tag(text):
 
 def test_names_may_break_but_are_escaped():
     assert str(breakable("a_b.c<d>")) == "a_<wbr>b.<wbr>c&lt;d&gt;"
+
+
+def luminance(colour):
+    """Relative luminance of a hex colour.  Source: WCAG 2.2."""
+    parts = [int(colour[place : place + 2], 16) / 255 for place in (1, 3, 5)]
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("theme", ["light", "dark", "print"])
+def test_every_text_colour_can_be_read_on_every_ground(theme):
+    style = (content_root() / "dashboards" / "static" / "report.css").read_text("utf-8")
+    found = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6}|#[0-9a-f]{3})\b", block)) for block in re.findall(r"\{([^{}]*--paper[^{}]*)\}", style)]
+    light, by_preference, by_choice, printed = found
+    assert by_preference == by_choice, "both ways into the dark give the same colours"
+    colours = {"light": light, "dark": {**light, **by_choice}, "print": {**light, **printed}}[theme]
+    full = {name: code if len(code) == 7 else "#" + "".join(2 * digit for digit in code[1:]) for name, code in colours.items()}
+    pairs = [(text, ground) for text in ("ink", "soft", "faint", "link", "mark", "fail", "pass") for ground in ("paper", "card", "wash")]
+    pairs += [("unsure", "unsure-wash"), ("fail", "fail-wash"), ("pass", "pass-wash"), ("skip", "skip-wash"), ("unsure", "paper")]
+    for text, ground in pairs:
+        bright, dim = sorted((luminance(full[text]), luminance(full[ground])), reverse=True)
+        assert (bright + 0.05) / (dim + 0.05) >= 4.5, f"{text} on {ground}"
 
 
 # --- in a browser ----------------------------------------------------------------------------------------------------

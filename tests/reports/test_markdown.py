@@ -32,7 +32,7 @@ def test_failed_gates_come_first(summary):
 
 
 def test_metrics_show_their_difference_and_its_interval(summary):
-    text = render_markdown(summary)
+    text = render_markdown(summary).replace("\u00a0", " ")
     assert re.search(r"\| `meteor` \| 0\.360 \| 0\.336 – 0\.383 \| −0\.034 \| \*\*worse\*\*, −0\.046 to −0\.023 \| 300 \| 0 \|", text)
     assert "Differences are to `20261120T101010Z-quickstart-aa11bb`." in text
 
