@@ -10,7 +10,7 @@ import numpy as np
 from evalkit.core.errors import Problem, nearest
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.fields import likeliest
-from evalkit.records.identity import groups
+from evalkit.records.identity import all_differ, groups
 from evalkit.records.memory import InMemory
 from evalkit.records.source import SHOWN, Scanned, Seen, Source, naming
 from evalkit.records.whole import Whole
@@ -87,10 +87,10 @@ def check_ids(found: Findings, whole: Whole, fields: Mapping[str, str]) -> None:
     explicit = np.flatnonzero(whole.named)
     if not len(explicit) or "type of id" in {kind for _, _, kind, _ in found.kept}:
         return
+    if all_differ(whole.keys if len(explicit) == whole.n else whole.keys[explicit]):
+        return
     order, rank = groups(whole.keys[explicit])
     again = np.flatnonzero(rank)
-    if not len(again):
-        return
     by_record = again[np.argsort(explicit[order[again]], kind="stable")][:SHOWN]
     real, kept = 0, found.total
     for at in by_record.tolist():

@@ -33,11 +33,23 @@ def content_keys(columns: Mapping[str, Sequence[Any]], n: int) -> Keys:
     return whole.view(">u8").ravel().astype(np.uint64)
 
 
-def name_keys(ids: Sequence[str | None]) -> Keys:
-    """64 bits that two explicit ids share if they are equal, and otherwise almost never; 0 where there is none."""
-    blake2b, blank = hashlib.blake2b, bytes(8)
-    joined = b"".join([blank if name is None else blake2b(name.encode(), digest_size=8).digest() for name in ids])
-    return np.frombuffer(joined, dtype=np.uint64).copy()
+def name_keys(ids: Sequence[str]) -> Keys:
+    """64 bits that two explicit ids share if they are equal, and otherwise almost never (who compares, looks again).
+
+    A polynomial over the bytes, each replaced by a fixed random number: array operations, where a digest of each id
+    would take longer than decoding the record.
+    """
+    text = "".join(ids)
+    raw = np.frombuffer(text.encode(), dtype=np.uint8)
+    lengths = np.fromiter(map(len, ids) if text.isascii() else (len(name.encode()) for name in ids), dtype=np.int64, count=len(ids))
+    starts = np.cumsum(lengths) - lengths
+    rng = np.random.Generator(np.random.PCG64(2026))
+    table = rng.integers(0, 2**64, size=257, dtype=np.uint64)
+    with np.errstate(over="ignore"):
+        powers = np.multiply.accumulate(np.full(int(lengths.max(initial=1)), table[256] | np.uint64(1)))
+        terms = table[:256][raw] * powers[np.arange(len(raw)) - np.repeat(starts, lengths)]
+        keys: Keys = np.add.reduceat(terms, starts) if len(starts) else np.zeros(0, dtype=np.uint64)
+        return (keys ^ (keys >> np.uint64(31))) * np.uint64(0x9E3779B97F4A7C15)
 
 
 def spell(keys: Keys, repeats: NDArray[np.uint32] | None) -> list[str]:
@@ -58,6 +70,12 @@ def unspell(name: str) -> tuple[int, int] | None:
     return int(digits, 16), int(repeat) if dash else 1
 
 
+def all_differ(keys: Keys) -> bool:
+    """Whether no key stands twice."""
+    arranged = np.sort(keys)
+    return not bool((arranged[1:] == arranged[:-1]).any())
+
+
 def groups(keys: Keys) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """A stable order that brings equal keys together, and each record's place (0, 1, …) among its equals in it."""
     order = np.argsort(keys, kind="stable")
@@ -73,10 +91,10 @@ def repeats(keys: Keys, derived: NDArray[np.bool_], taken: Mapping[int, set[int]
 
     ``taken`` holds the repeats that explicit ids already spell; a derived id steps over them.
     """
+    if not taken and all_differ(keys if derived.all() else keys[derived]):
+        return None
     where = np.flatnonzero(derived)
     order, rank = groups(keys[where])
-    if not rank.any() and not taken:
-        return None
     counts = np.zeros(len(keys), dtype=np.uint32)
     counts[where[order]] = rank + 1
     for key, used in taken.items():

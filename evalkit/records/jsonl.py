@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, BinaryIO
 
 import msgspec
@@ -56,17 +57,15 @@ class JsonLines(Source):
             begins, ends, lines = begins[kept], ends[kept], lines[kept]
         if not rows:
             return None
-        seen: dict[str, Any] = {}
-        for row in rows:
-            seen.update(row)
-        tally.sources.update(dict.fromkeys(seen))
+        seen = _keys(rows)
+        tally.sources.update(seen)
         if len(tally.sources) > MOST_COLUMNS:
             if "columns" not in tally.counts:
                 tally.fault(
                     "columns", 0, f"the records have more than {MOST_COLUMNS:,} different keys",
                     "a table keyed by name belongs into one field, not into the record itself",
                 )  # fmt: skip
-            seen = {name: None for name in tally.sources if name in COLUMNS or name in fields.values()}
+            seen = dict.fromkeys(name for name in tally.sources if name in COLUMNS or name in fields.values())
         columns = _columns(rows, naming(seen, fields), lambda index: text[begins[index] : ends[index]])
         return Block(columns, start + begins, ends - begins, lines)
 
@@ -236,11 +235,25 @@ def _word(value: Any) -> str:
     return "null" if value is None else "true or false" if isinstance(value, bool) else "a number"
 
 
+def _keys(rows: list[dict[str, Any]]) -> dict[str, None]:
+    """All keys of some objects, in the order met."""
+    first = rows[0]
+    if len(set().union(*rows)) == len(first):  # by far the cheapest way to look at all keys
+        return dict.fromkeys(first)
+    seen: dict[str, Any] = {}
+    for row in rows:
+        seen.update(row)
+    return dict.fromkeys(seen)
+
+
 def _columns(rows: list[dict[str, Any]], wanted: Mapping[str, str], line: Any) -> dict[str, list[Any]]:
     """Rows to columns; a number with decimals in a text column becomes the text that stands in the file."""
     columns: dict[str, list[Any]] = {}
     for name, source in wanted.items():
-        values = [row.get(source) for row in rows]
+        try:
+            values = list(map(itemgetter(source), rows))
+        except KeyError:
+            values = [row.get(source) for row in rows]
         if name in _TEXTS:
             kinds = set(map(type, values))
             if float in kinds or (name == "reference" and list in kinds):

@@ -152,12 +152,12 @@ class Tally:
             columns[name] = fine
             self._see(name, fine, room)
         explicit = columns.get("id")
-        named = np.zeros(room, dtype=bool)
-        if explicit is not None:
-            named = np.fromiter((value is not None for value in explicit), dtype=bool, count=room)
+        named = np.ones(room, dtype=bool)
+        if explicit is None or None in explicit:
+            named = np.fromiter((value is not None for value in explicit or [None] * room), dtype=bool, count=room)
         keys = content_keys(columns, room) if not named.all() else np.zeros(room, dtype=np.uint64)
         if explicit is not None and named.any():
-            keys = np.where(named, name_keys(explicit), keys)
+            keys[named] = name_keys([name for name in explicit if name is not None] if not named.all() else explicit)
         self._parts.append((block.starts[:room], block.sizes[:room].astype(np.uint32), keys, named))
         self.n += room
         if room < n:
