@@ -106,9 +106,9 @@ def _is_canonical(kind: str, kinds: set[type], values: Sequence[Any], cells: boo
     if kind in ("passages", "names", "grades"):
         return kinds <= {list, NoneType} and set(map(type, _items(values))) <= {str}
     if kind == "answers" and list in kinds and not cells:
-        return kinds <= {str, list, NoneType} and set(
-            map(type, _items(value for value in values if type(value) is list))
-        ) <= {str}
+        return kinds <= {str, list, NoneType} and set(map(type, _items(value for value in values if type(value) is list))) <= {
+            str
+        }
     if kind == "number" and kinds <= {int, float, NoneType}:
         return float not in kinds or all(math.isfinite(value) for value in values if value is not None)
     if kind in ("prompt", "answers") and cells:
@@ -224,7 +224,11 @@ def _time(value: Any) -> Any:
 def _vector(value: Any) -> list[float]:
     if isinstance(value, list) and set(map(type, value)) <= {int, float} and all(map(math.isfinite, value)):
         return value
-    odd = [item for item in value if not isinstance(item, (int, float)) or isinstance(item, bool)] if isinstance(value, list) else []
+    odd = (
+        [item for item in value if not isinstance(item, (int, float)) or isinstance(item, bool)]
+        if isinstance(value, list)
+        else []
+    )
     raise Unfit("must be a list of numbers", found=f"a list that holds {describe(odd[0])}" if odd else None)
 
 

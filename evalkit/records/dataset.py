@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -214,7 +215,7 @@ def _divide(
     chosen = sampled(whole.n, limit, shuffle)
     bounds = cuts(whole.sizes[chosen], records)
     chunks: list[Chunk] = []
-    for index, (low, high) in enumerate(zip(bounds, bounds[1:])):
+    for index, (low, high) in enumerate(pairwise(bounds)):
         own = chosen[low:high]
         keyed = bool(derived[own].any())
         chunks.append(
@@ -228,7 +229,10 @@ def _divide(
     if len(chosen) < whole.n:
         seen, references = _look_again(chunks)
     n = len(chosen)
-    facts = {name: ColumnFacts(n - seen[name].values, frozenset(seen[name].kinds)) if name in seen else ColumnFacts(n) for name in names}
+    facts = {
+        name: ColumnFacts(n - seen[name].values, frozenset(seen[name].kinds)) if name in seen else ColumnFacts(n)
+        for name in names
+    }
     facts["id"] = ColumnFacts(0, frozenset({"text"}))
     own_names = set(wanted.values())
     return DataSet(

@@ -17,7 +17,7 @@ from evalkit.records.canonical import COLUMNS
 from evalkit.records.encoding import BOM, undecodable
 from evalkit.records.fields import SYNONYMS, plain
 from evalkit.records.jsonl import BLOCK_BYTES, LONGEST_LINE
-from evalkit.records.source import MOST_COLUMNS, Block, Refusal, Piece, Positions, Source, Tally, naming
+from evalkit.records.source import MOST_COLUMNS, Block, Piece, Positions, Refusal, Source, Tally, naming
 
 Row = list[str | None]
 _KNOWN = frozenset(COLUMNS) | {name for names in SYNONYMS.values() for name in names}
@@ -222,14 +222,20 @@ def _ragged(row: Row, width: int, delimiter: str) -> tuple[str, str]:
 def _header_problem(place: str, header: Sequence[str], delimiter: str) -> Problem | None:
     for index, name in enumerate(header):
         if name in header[:index]:
-            return Problem(place, f"the header names {name!r} twice (columns {header.index(name) + 1} and {index + 1})", "rename one of them")
+            return Problem(
+                place,
+                f"the header names {name!r} twice (columns {header.index(name) + 1} and {index + 1})",
+                "rename one of them",
+            )
     if "" in header:
         return Problem(place, f"column {header.index('') + 1} has no name in the header", "every column needs a name")
     if len(header) > MOST_COLUMNS:
         return Problem(place, f"the header has more than {MOST_COLUMNS:,} columns")
     if header and not any(plain(name) in _KNOWN for name in header) and any(map(_is_data, header)):
         example = delimiter.join(("input", "output", "reference"))
-        return Problem(place, "the first row looks like a record, a header is missing", f"put the names of the columns first: {example}")
+        return Problem(
+            place, "the first row looks like a record, a header is missing", f"put the names of the columns first: {example}"
+        )
     return None
 
 

@@ -5,7 +5,12 @@ from __future__ import annotations
 import codecs
 
 BOM = codecs.BOM_UTF8
-_WIDE = {codecs.BOM_UTF32_LE: "utf-32", codecs.BOM_UTF32_BE: "utf-32", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+_WIDE = {
+    codecs.BOM_UTF32_LE: "utf-32",
+    codecs.BOM_UTF32_BE: "utf-32",
+    codecs.BOM_UTF16_LE: "utf-16",
+    codecs.BOM_UTF16_BE: "utf-16",
+}
 
 
 def wide(head: bytes) -> str | None:
@@ -28,7 +33,10 @@ def undecodable(text: bytes) -> tuple[str, str | None]:
         at, byte = error.start, text[error.start]
     else:
         return "the line is not UTF-8", None
-    return f"not UTF-8: byte 0x{byte:02x} at byte {at + 1} of the line", f"it looks like {(name := likely(text))}; {recode(name)}"
+    return (
+        f"not UTF-8: byte 0x{byte:02x} at byte {at + 1} of the line",
+        f"it looks like {(name := likely(text))}; {recode(name)}",
+    )
 
 
 def likely(text: bytes) -> str:

@@ -6,7 +6,7 @@ import datetime
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -201,19 +201,20 @@ class Survey:
             for fault in find()
         ] + list(self._null_faults(nulls))  # fmt: skip
 
-    def _told(self, kind: str, hit: str, say: Callable[[str], str]) -> Iterator[Fault]:
+    def _told(self, kind: str, hit: str, says: str) -> Iterator[Fault]:
         hits = self.hits.get(hit)
         if hits is not None:
             ids = tuple(name.partition(" (as ")[0] for name in hits.ids)
-            yield Fault(kind, f"{say(f'{hits.count:,} of {self.n:,} records')}: {few(hits.ids, hits.count)}", ids)
+            yield Fault(kind, f"{hits.count:,} of {self.n:,} records {says}: {few(hits.ids, hits.count)}", ids)
 
     def _duplicate_faults(self) -> Iterator[Fault]:
-        yield from self._told("duplicate", "duplicate", lambda share: f"{share} repeat an earlier record in every column")
+        yield from self._told("duplicate", "duplicate", "repeat an earlier record in every column")
         repeated, whole = self.hits.get("repeated input"), self.hits.get("duplicate", Hits())
         if repeated is not None and repeated.count > whole.count:
             yield from self._told(
                 "repeated_input", "repeated input",
-                lambda share: f"{share} repeat an earlier input, and intervals take them as independent unless they share a `cluster`",
+                "repeat an earlier input, and intervals take them as independent unless they "
+                "share a `cluster`",
             )  # fmt: skip
 
     def _near_faults(self) -> Iterator[Fault]:
@@ -231,7 +232,7 @@ class Survey:
 
     def _empty_faults(self) -> Iterator[Fault]:
         for name in ("output", "reference"):
-            yield from self._told(f"empty_{name}", f"empty {name}", lambda share, name=name: f"{share} have an empty {name}")
+            yield from self._told(f"empty_{name}", f"empty {name}", f"have an empty {name}")
 
     def _output_faults(self) -> Iterator[Fault]:
         total = sum(self.outputs.values())
@@ -244,7 +245,7 @@ class Survey:
         if copies.count > 0.9 * self.compared and copies.count >= 20:
             yield from self._told(
                 "output_is_reference", "copy",
-                lambda share: f"{share} have an output equal to their reference; are both taken from one column?",
+                "have an output equal to their reference; are both taken from one column?",
             )  # fmt: skip
 
     def _rank_faults(self) -> Iterator[Fault]:
@@ -253,10 +254,11 @@ class Survey:
             ask = "; do the two columns name documents alike?" if len(never) > 0.9 * len(self.relevant) else ""
             yield Fault(
                 "never_retrieved",
-                f"{len(never):,} of {len(self.relevant):,} relevant ids are retrieved for no record{ask}: {few(never, len(never))}",
+                f"{len(never):,} of {len(self.relevant):,} relevant ids are retrieved for no record{ask}: "
+                f"{few(never, len(never))}",
                 tuple(dict.fromkeys(self.relevant[name] for name in never))[:_NAMED],
             )
-        yield from self._told("ranked_twice", "ranked twice", lambda share: f"{share} retrieve the same id more than once")
+        yield from self._told("ranked_twice", "ranked twice", "retrieve the same id more than once")
 
     def _slice_faults(self) -> Iterator[Fault]:
         for name, counts in self.values.items():
@@ -280,18 +282,14 @@ class Survey:
         }
         for word, say in says.items():
             for name in _TEXTS:
-                yield from self._told(
-                    f"{word}_text", f"{word} {name}", lambda share, say=say, name=name: f"{share} {say.format(name)}"
-                )
+                yield from self._told(f"{word}_text", f"{word} {name}", say.format(name))
 
     def _other_faults(self) -> Iterator[Fault]:
-        yield from self._told(
-            "timestamp", "timestamp", lambda share: f"{share} have a timestamp that is neither ISO 8601 nor a number"
-        )
+        yield from self._told("timestamp", "timestamp", "have a timestamp that is neither ISO 8601 nor a number")
         if len(self.zones) > 1:
             yield Fault("time_zone", "some timestamps name a time zone and some do not")
         for name in ("latency_ms", "cost", "prompt_tokens", "completion_tokens"):
-            yield from self._told("negative", f"negative {name}", lambda share, name=name: f"{share} have a negative {name}")
+            yield from self._told("negative", f"negative {name}", f"have a negative {name}")
         for name, value in self.constant.items():
             if self.n > 1 and name not in self.varied and value is not None:
                 yield Fault("constant", f"{name} is the same in all {self.n:,} records: {quoted(_joined(value))}")

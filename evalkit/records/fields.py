@@ -28,10 +28,15 @@ SYNONYMS: dict[str, tuple[str, ...]] = {
         "ground_truth", "groundtruth", "truth", "correct_answer", "correct", "ideal", "references", "answers", "targets",
         "ref", "reference_answer", "highlights", "solution",
     ),
-    "contexts": ("context", "docs", "documents", "passages", "retrieved_contexts", "retrieval_context", "retrieved_docs", "chunks", "sources", "ctxs"),
+    "contexts": (
+        "context", "docs", "documents", "passages", "retrieved_contexts", "retrieval_context", "retrieved_docs", "chunks",
+        "sources", "ctxs",
+    ),
     "reference_contexts": ("gold_contexts", "gold_passages", "expected_contexts", "golden_contexts", "supporting_facts"),
     "retrieved_ids": ("retrieved_doc_ids", "doc_ids", "document_ids", "retrieved_context_ids", "ranking", "results"),
-    "relevant_ids": ("qrels", "relevant_doc_ids", "relevant_docs", "gold_ids", "reference_context_ids", "positive_ids", "relevant"),
+    "relevant_ids": (
+        "qrels", "relevant_doc_ids", "relevant_docs", "gold_ids", "reference_context_ids", "positive_ids", "relevant",
+    ),
     "answerable": ("is_answerable", "has_answer", "answerability"),
     "samples": ("sampled_outputs", "sampled_responses", "generations", "candidates", "alternatives"),
     "cluster": ("cluster_id", "group", "group_id", "document_id", "doc_id", "article_id"),
@@ -111,7 +116,9 @@ def _guess(column: str, source: str, rows: Sequence[Mapping[str, Any]], columns:
         why = f"{source!r} is a usual name for {column}"
     elif close := get_close_matches(name, [column, *others], n=1, cutoff=0.85):
         confidence, why = 0.55, f"{source!r} looks like {close[0]!r}"
-    elif len(name) > 3 and any(re.search(rf"(^|_){re.escape(word)}(_|$)", name) for word in (column, *others[:4]) if len(word) > 3):
+    elif len(name) > 3 and any(
+        re.search(rf"(^|_){re.escape(word)}(_|$)", name) for word in (column, *others[:4]) if len(word) > 3
+    ):
         confidence, why = 0.4, f"{source!r} speaks of {column}"
     else:
         return None

@@ -14,7 +14,8 @@ from evalkit.records.parquet import ParquetRows
 from evalkit.records.source import Source
 
 FORMATS = {
-    ".jsonl": "jsonl", ".ndjson": "jsonl", ".jl": "jsonl", ".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet",
+    ".jsonl": "jsonl", ".ndjson": "jsonl", ".jl": "jsonl",
+    ".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".pq": "parquet",
 }  # fmt: skip
 _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\xb5\x2f\xfd": "zstd"}
 _SUPPORTED = "evalkit reads JSONL (.jsonl), CSV (.csv, .tsv) and Parquet (.parquet)"
@@ -72,7 +73,9 @@ def source_of(path: Path, name: str) -> Source | Problem:
         start = head.removeprefix(BOM).lstrip()
         if start[:1] == b"[":
             return Problem(
-                f"{name}:1", "is a JSON array, not one object a line", "`jq -c '.[]' data.json > data.jsonl` turns it into JSONL"
+                f"{name}:1",
+                "is a JSON array, not one object a line",
+                "`jq -c '.[]' data.json > data.jsonl` turns it into JSONL",
             )
         return JsonLines(path, name, stat.st_size, stat.st_mtime_ns)
     if kind == "csv":

@@ -30,7 +30,9 @@ def parsed(name: str) -> tuple[str, str | None, str | None]:
     if not colon:
         target, split = rest, ""
     if not target:
-        raise SpecError(Problem(name, "names no data set", "write hf:OWNER/NAME, hf:OWNER/NAME/CONFIG:SPLIT or hf:FOLDER:SPLIT"))
+        raise SpecError(
+            Problem(name, "names no data set", "write hf:OWNER/NAME, hf:OWNER/NAME/CONFIG:SPLIT or hf:FOLDER:SPLIT")
+        )
     config = None
     if not Path(target).is_dir() and target.count("/") == 2 and not target.startswith((".", "/")):
         target, _, config = target.rpartition("/")
@@ -40,7 +42,7 @@ def parsed(name: str) -> tuple[str, str | None, str | None]:
 def _loaded(name: str, target: str, config: str | None, split: str | None) -> Any:
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
-        import datasets  # type: ignore[import-untyped]
+        import datasets
     except ModuleNotFoundError as error:
         raise MissingExtra(f"the data set {name!r}", "datasets", "hf") from error
     datasets.disable_progress_bars()
@@ -52,7 +54,9 @@ def _loaded(name: str, target: str, config: str | None, split: str | None) -> An
     except Exception as error:  # the package raises many kinds; each becomes one sentence
         lines = str(error).strip().splitlines()
         what = lines[0][:300] if lines else type(error).__name__
-        raise SpecError(Problem(name, f"could not be loaded: {what}", "is the name right, and the hub or folder in reach?")) from error
+        raise SpecError(
+            Problem(name, f"could not be loaded: {what}", "is the name right, and the hub or folder in reach?")
+        ) from error
     if not isinstance(loaded, dict):
         if split is not None and str(loaded.split or split) != split:
             raise SpecError(Problem(name, f"has only the split {str(loaded.split)!r}"))
@@ -65,7 +69,9 @@ def _split(name: str, splits: list[str], split: str | None) -> str:
         if split in splits:
             return split
         close = nearest(split, splits)
-        raise SpecError(Problem(name, f"has no split {split!r}", f"did you mean {close!r}?" if close else f"it has {', '.join(splits)}"))
+        raise SpecError(
+            Problem(name, f"has no split {split!r}", f"did you mean {close!r}?" if close else f"it has {', '.join(splits)}")
+        )
     for usual in ("test", "validation"):
         if usual in splits:
             return usual

@@ -41,7 +41,9 @@ def name_keys(ids: Sequence[str]) -> Keys:
     """
     text = "".join(ids)
     raw = np.frombuffer(text.encode(), dtype=np.uint8)
-    lengths = np.fromiter(map(len, ids) if text.isascii() else (len(name.encode()) for name in ids), dtype=np.int64, count=len(ids))
+    lengths = np.fromiter(
+        map(len, ids) if text.isascii() else (len(name.encode()) for name in ids), dtype=np.int64, count=len(ids)
+    )
     starts = np.cumsum(lengths) - lengths
     rng = np.random.Generator(np.random.PCG64(2026))
     table = rng.integers(0, 2**64, size=257, dtype=np.uint64)
@@ -65,7 +67,11 @@ def spell(keys: Keys, repeats: NDArray[np.uint32] | None) -> list[str]:
 def unspell(name: str) -> tuple[int, int] | None:
     """The content key and repeat that an explicit id would spell, if it looks like a derived one."""
     digits, dash, repeat = name.partition("-")
-    if len(digits) != 12 or not set(digits) <= set("0123456789abcdef") or (dash and not (repeat.isdigit() and repeat[0] != "0")):
+    if (
+        len(digits) != 12
+        or not set(digits) <= set("0123456789abcdef")
+        or (dash and not (repeat.isdigit() and repeat[0] != "0"))
+    ):
         return None
     return int(digits, 16), int(repeat) if dash else 1
 

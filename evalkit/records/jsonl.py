@@ -176,7 +176,9 @@ def _one_by_one(texts: Sequence[bytes], tally: Tally) -> tuple[list[dict[str, An
                 rows.append(row)
                 kept.append(index)
             else:
-                tally.fault("object", line, f"the line holds {_word(row)}, not an object", 'write {"input": "…", "output": "…"}')
+                tally.fault(
+                    "object", line, f"the line holds {_word(row)}, not an object", 'write {"input": "…", "output": "…"}'
+                )
     return rows, kept
 
 

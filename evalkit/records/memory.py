@@ -148,5 +148,7 @@ def _check_text(columns: Mapping[str, list[Any]], low: int, tally: Tally) -> Non
     for name, values in columns.items():
         for index, value in enumerate(values):
             if type(value) is str and not value.isascii() and _SURROGATE.search(value):
-                tally.fault("text", low + index + 1, f"{name} holds half of a surrogate pair", "the text was cut inside an emoji")
+                tally.fault(
+                    "text", low + index + 1, f"{name} holds half of a surrogate pair", "the text was cut inside an emoji"
+                )
                 values[index] = None

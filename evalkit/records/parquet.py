@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,8 +16,8 @@ from evalkit.records.memory import plain
 from evalkit.records.source import MOST_COLUMNS, Block, Piece, Positions, Source, Tally, naming
 
 if TYPE_CHECKING:
-    import pyarrow as pa  # type: ignore[import-untyped]
-    import pyarrow.parquet as pq  # type: ignore[import-untyped]
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
 BATCH_ROWS = 2_048
 _LISTS = frozenset(name for name, column in COLUMNS.items() if column.kind in ("passages", "names", "answers"))
@@ -66,7 +67,7 @@ class ParquetRows(Source):
 
     def pieces(self) -> list[Piece]:
         bounds = np.cumsum((0, *self.groups)).tolist()
-        return [Piece(low, high) for low, high in zip(bounds, bounds[1:])] or [Piece(0, 0)]
+        return [Piece(low, high) for low, high in pairwise(bounds)] or [Piece(0, 0)]
 
     def blocks(self, piece: Piece, fields: Mapping[str, str], tally: Tally) -> Iterator[Block]:
         import pyarrow as pa
@@ -89,9 +90,7 @@ class ParquetRows(Source):
         self.guard()
         known = {name: own for name, own in wanted.items() if own in self.header}
         cursor = _cursor(self)
-        batches = [
-            batch for low, high in runs.tolist() for batch in cursor.batches(low, high, sorted(set(known.values())))
-        ]
+        batches = [batch for low, high in runs.tolist() for batch in cursor.batches(low, high, sorted(set(known.values())))]
         return _columns(batches, known)
 
     def line_of(self, position: int) -> int:
@@ -178,7 +177,9 @@ def _values(name: str, array: pa.Array) -> list[Any]:
     if types.is_map(kind):
         return [None if value is None else {str(key): plain(item) for key, item in value} for value in values]
     if name == "relevant_ids" and types.is_struct(kind):
-        return [None if value is None else {key: plain(item) for key, item in value.items() if item is not None} for value in values]
+        return [
+            None if value is None else {key: plain(item) for key, item in value.items() if item is not None} for value in values
+        ]
     return [plain(value) for value in values]
 
 

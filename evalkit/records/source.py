@@ -224,7 +224,11 @@ def naming(sources: Iterable[str], fields: Mapping[str, str]) -> dict[str, str]:
 def arranged(names: Iterable[str]) -> list[str]:
     """Canonical columns first, in their own order, then the others as they came; always with ``id``."""
     known = dict.fromkeys(names)
-    return ["id", *(name for name in COLUMNS if name in known and name != "id"), *(name for name in known if name not in COLUMNS)]
+    return [
+        "id",
+        *(name for name in COLUMNS if name in known and name != "id"),
+        *(name for name in known if name not in COLUMNS),
+    ]
 
 
 def reference_counts(values: Sequence[Any], kinds: set[type]) -> tuple[int, int] | None:

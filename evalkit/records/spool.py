@@ -65,4 +65,6 @@ def _suffix(head: bytes, name: str) -> str:
         return ".tsv"
     if b"," in line or b";" in line:
         return ".csv"
-    raise SpecError(Problem(name, "the records are neither JSONL, CSV nor Parquet", 'JSONL lines begin with {, CSV with a header'))
+    raise SpecError(
+        Problem(name, "the records are neither JSONL, CSV nor Parquet", "JSONL lines begin with {, CSV with a header")
+    )

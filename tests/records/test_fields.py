@@ -48,7 +48,8 @@ def test_a_key_that_repeats_is_no_identity():
 
 def test_a_guess_says_how_sure_it_is_and_why():
     (guess,) = guesses(["question"], [{"question": "why?"}])
-    assert (guess.column, guess.source) == ("input", "question") and 0.5 < guess.confidence < 1
+    assert (guess.column, guess.source) == ("input", "question")
+    assert 0.5 < guess.confidence < 1
     assert guess.why == "'question' is a usual name for input, and its values have the type (str or list of chat messages)"
 
 

@@ -42,7 +42,9 @@ def as_csv(records, names=NAMES) -> str:
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         return '"' + text.replace('"', '""') + '"'
 
-    return "".join(",".join(cells) + "\r\n" for cells in [names, *([cell(record.get(name)) for name in names] for record in records)])
+    return "".join(
+        ",".join(cells) + "\r\n" for cells in [names, *([cell(record.get(name)) for name in names] for record in records)]
+    )
 
 
 def as_parquet(records, path: Path, **options) -> Path:
@@ -118,8 +120,12 @@ def test_a_derived_id_is_the_hash_that_the_contract_names(write, rows):
 
 
 def test_derived_ids_do_not_depend_on_the_output_and_repeats_are_counted(write, rows):
-    one = rows(scan([write('{"input": "a", "output": "x"}\n{"input": "b"}\n{"input": "a"}\n{"input": "a"}\n')], label="data.jsonl"))["id"]
-    two = rows(scan([write('{"input": "a", "output": "y"}\n{"input": "b"}\n{"input": "a"}\n{"input": "a"}\n')], label="data.jsonl"))["id"]
+    one = rows(
+        scan([write('{"input": "a", "output": "x"}\n{"input": "b"}\n{"input": "a"}\n{"input": "a"}\n')], label="data.jsonl")
+    )["id"]
+    two = rows(
+        scan([write('{"input": "a", "output": "y"}\n{"input": "b"}\n{"input": "a"}\n{"input": "a"}\n')], label="data.jsonl")
+    )["id"]
     assert one == two == [one[0], one[1], f"{one[0]}-2", f"{one[0]}-3"]
 
 
@@ -132,12 +138,18 @@ def test_derived_ids_step_over_explicit_ones_that_spell_the_same(write, rows):
 
 
 def test_several_files_are_one_data_set_with_unique_ids_and_all_columns(write, rows):
-    files = [write('{"input": "a", "tag": "x"}\n', "a.jsonl"), write("input,note\r\na,n\r\n", "b.csv"), write("", "c.jsonl"), write('{"input": "a"}', "d.jsonl")]
+    files = [
+        write('{"input": "a", "tag": "x"}\n', "a.jsonl"),
+        write("input,note\r\na,n\r\n", "b.csv"),
+        write("", "c.jsonl"),
+        write('{"input": "a"}', "d.jsonl"),
+    ]
     dataset = scan(files, label="*", chunk_records=2)
     columns = rows(dataset)
     assert columns["input"] == ["a"] * 3
     assert columns["id"] == [columns["id"][0] + suffix for suffix in ("", "-2", "-3")]
-    assert columns["tag"] == ["x", None, None] and columns["note"] == [None, "n", None]
+    assert columns["tag"] == ["x", None, None]
+    assert columns["note"] == [None, "n", None]
     assert dataset.sha256 == hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()
 
 
@@ -159,7 +171,13 @@ def test_line_ends_blank_lines_and_a_byte_order_mark_do_not_matter(write, rows, 
 
 @pytest.mark.parametrize(
     "text",
-    ["input,note\na,1\nb,2\n", "input,note\r\na,1\r\n\r\nb,2", "\ufeffinput,note\na,1\n,\nb,2\n,\n", '"input";"note"\n"a";1\nb;"2"\n', "input\tnote\na\t1\nb\t2\n"],
+    [
+        "input,note\na,1\nb,2\n",
+        "input,note\r\na,1\r\n\r\nb,2",
+        "\ufeffinput,note\na,1\n,\nb,2\n,\n",
+        '"input";"note"\n"a";1\nb;"2"\n',
+        "input\tnote\na\t1\nb\t2\n",
+    ],
 )
 def test_csv_dialects_do_not_matter(write, rows, text):
     for chunk_records in (1, 10):
@@ -181,7 +199,9 @@ def test_an_index_that_pandas_wrote_without_a_name_is_kept(write, rows):
 
 def test_unicode_line_separators_do_not_end_a_line(write, rows):
     odd = "a\u2028b\u2029c\x85d\x0be"
-    assert rows(scan([write(json.dumps({"input": odd}).replace("\\u2028", "\u2028") + "\n")], label="data.jsonl"))["input"] == [odd]
+    assert rows(scan([write(json.dumps({"input": odd}).replace("\\u2028", "\u2028") + "\n")], label="data.jsonl"))["input"] == [
+        odd
+    ]
     assert rows(scan([write(f'input,output\n{odd},"{odd}"\n', "data.csv")], label="data.csv"))["output"] == [odd]
 
 
@@ -194,15 +214,21 @@ def test_numbers_and_bools_in_text_columns_become_the_text_of_the_file(write, ro
 
 
 def test_metadata_keeps_its_python_values_and_absent_keys_are_none(write, rows):
-    columns = rows(scan([write('{"input": "a", "meta": {"k": [1, null]}, "n": 1.5}\n{"input": "b", "flag": true}\n')], label="data.jsonl"))
-    assert columns["meta"] == [{"k": [1, None]}, None] and columns["n"] == [1.5, None] and columns["flag"] == [None, True]
+    columns = rows(
+        scan([write('{"input": "a", "meta": {"k": [1, null]}, "n": 1.5}\n{"input": "b", "flag": true}\n')], label="data.jsonl")
+    )
+    assert columns["meta"] == [{"k": [1, None]}, None]
+    assert columns["n"] == [1.5, None]
+    assert columns["flag"] == [None, True]
 
 
 def test_fields_rename_swap_and_shadow(write, rows):
     path = write('{"summary": "s", "output": "o", "input": "i"}\n')
     dataset = scan([path], label="data.jsonl", fields={"output": "summary"})
     columns = rows(dataset)
-    assert columns["output"] == ["s"] and "summary" not in columns and dataset.shadowed == ("output",)
+    assert columns["output"] == ["s"]
+    assert "summary" not in columns
+    assert dataset.shadowed == ("output",)
     columns = rows(scan([path], label="data.jsonl", fields={"output": "summary", "reference": "output", "input": "summary"}))
     assert (columns["output"], columns["reference"], columns["input"]) == (["s"], ["o"], ["s"])
 
@@ -211,8 +237,10 @@ def test_facts_tell_nulls_kinds_and_the_range_of_references(write):
     text = '{"reference": "a", "x": 1}\n{"reference": ["a", "b", "c"], "x": "t"}\n{"reference": null}\n{"reference": []}\n'
     dataset = scan([write(text)], label="data.jsonl")
     assert (dataset.facts.min_references, dataset.facts.max_references) == (1, 3)
-    assert dataset.columns["reference"].nulls == 1 and dataset.columns["reference"].kinds == {"text", "list"}
-    assert dataset.columns["x"].nulls == 2 and dataset.columns["x"].kinds == {"number", "text"}
+    assert dataset.columns["reference"].nulls == 1
+    assert dataset.columns["reference"].kinds == {"text", "list"}
+    assert dataset.columns["x"].nulls == 2
+    assert dataset.columns["x"].kinds == {"number", "text"}
 
 
 def test_a_chunk_can_be_pickled_and_read_elsewhere(write):
@@ -232,7 +260,8 @@ def numbered(n: int) -> str:
 def test_a_limit_takes_the_first_records_and_checks_no_further(write, rows):
     path = write(numbered(10) + "{\n")
     dataset = scan([path], label="data.jsonl", limit=4, chunk_records=3)
-    assert rows(dataset)["id"] == ["r0", "r1", "r2", "r3"] and [chunk.n for chunk in dataset.chunks] == [3, 1]
+    assert rows(dataset)["id"] == ["r0", "r1", "r2", "r3"]
+    assert [chunk.n for chunk in dataset.chunks] == [3, 1]
     assert dataset.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
@@ -243,8 +272,10 @@ def test_a_sample_is_seeded_keeps_the_order_and_grows(write, rows):
         return rows(scan([path], label="data.jsonl", limit=limit, shuffle=seed, chunk_records=7))["id"]
 
     small, again, large, other = sample(50, 7), sample(50, 7), sample(200, 7), sample(50, 8)
-    assert small == again != other and set(small) < set(large)
-    assert small == sorted(small, key=lambda name: int(name[1:])) and len(small) == 50
+    assert small == again != other
+    assert set(small) < set(large)
+    assert small == sorted(small, key=lambda name: int(name[1:]))
+    assert len(small) == 50
     assert 300 < sum(int(name[1:]) for name in large) / 200 < 700
     assert sample(None, 7) == sample(5_000, 7) == [f"r{number}" for number in range(1_000)]
 
@@ -255,16 +286,25 @@ def test_a_sample_keeps_the_ids_and_facts_of_its_own_records(write, rows):
     dataset = scan([path], label="data.jsonl", limit=10, shuffle=1)
     assert set(rows(dataset)["id"]) < set(ids)
     first = scan([path], label="data.jsonl", limit=40)
-    assert (first.facts.min_references, first.facts.max_references) == (2, 2) and first.columns["reference"].kinds == {"list"}
+    assert (first.facts.min_references, first.facts.max_references) == (2, 2)
+    assert first.columns["reference"].kinds == {"list"}
 
 
 # --- properties ------------------------------------------------------------------------------------------------------
 
-texts = st.text(alphabet=st.sampled_from([*string.ascii_letters[:6], " ", '"', ",", "\n", "\r", "\\", "\u2028", "é", "日", "👩", "{", "}"]), max_size=12)
+texts = st.text(
+    alphabet=st.sampled_from([*string.ascii_letters[:6], " ", '"', ",", "\n", "\r", "\\", "\u2028", "é", "日", "👩", "{", "}"]),
+    max_size=12,
+)
 records_of_all_kinds = st.lists(
     st.fixed_dictionaries(
         {"input": texts},
-        optional={"output": st.none() | texts, "reference": texts | st.lists(texts, min_size=1, max_size=3), "tag": texts, "cost": st.integers(0, 9)},
+        optional={
+            "output": st.none() | texts,
+            "reference": texts | st.lists(texts, min_size=1, max_size=3),
+            "tag": texts,
+            "cost": st.integers(0, 9),
+        },
     ),
     min_size=1,
     max_size=25,
@@ -272,7 +312,13 @@ records_of_all_kinds = st.lists(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(records=records_of_all_kinds, chunk_records=st.integers(1, 9), piece=st.integers(1, 200), block=st.integers(1, 90), ends=st.sampled_from(["\n", "\r\n", "\n\n"]))
+@given(
+    records=records_of_all_kinds,
+    chunk_records=st.integers(1, 9),
+    piece=st.integers(1, 200),
+    block=st.integers(1, 90),
+    ends=st.sampled_from(["\n", "\r\n", "\n\n"]),
+)
 def test_any_pieces_blocks_and_chunks_of_a_jsonl_give_the_same_records(write, rows, records, chunk_records, piece, block, ends):
     path = write(ends.join(json.dumps(record, ensure_ascii=False) for record in records))
     with pytest.MonkeyPatch.context() as patch:
@@ -307,14 +353,19 @@ def test_cells_that_pythons_csv_module_wrote_come_back(write, rows, cells):
 
 def test_worker_processes_find_the_same_as_one(write, rows, monkeypatch):
     monkeypatch.setattr(pieces, "WORTH_A_POOL", 0)
-    files = [write("".join(f'{{"input": "text {number % 50}", "output": "{number}"}}\n' for number in range(400)), f"{name}.jsonl") for name in "abc"]
+    files = [
+        write("".join(f'{{"input": "text {number % 50}", "output": "{number}"}}\n' for number in range(400)), f"{name}.jsonl")
+        for name in "abc"
+    ]
     seen = []
     alone = scan(files, label="*", workers=1, chunk_records=70)
     shared = scan(files, label="*", workers=2, chunk_records=70, progress=lambda done, total: seen.append((done, total)))
     assert rows(alone) == rows(shared)
-    assert alone.columns == shared.columns and alone.sha256 == shared.sha256
+    assert alone.columns == shared.columns
+    assert alone.sha256 == shared.sha256
     total = sum(path.stat().st_size for path in files)
-    assert len(seen) == 3 and seen[-1] == (total, total)
+    assert len(seen) == 3
+    assert seen[-1] == (total, total)
 
 
 def test_chunks_are_cut_by_bytes_too(write, rows, monkeypatch):
@@ -326,5 +377,7 @@ def test_chunks_are_cut_by_bytes_too(write, rows, monkeypatch):
 
 
 def test_one_line_of_ten_megabytes_works(write, rows):
-    dataset = scan([write('{"input": "a"}\n' + json.dumps({"input": "x" * 10_000_000}) + '\n{"input": "b"}\n')], label="data.jsonl")
+    dataset = scan(
+        [write('{"input": "a"}\n' + json.dumps({"input": "x" * 10_000_000}) + '\n{"input": "b"}\n')], label="data.jsonl"
+    )
     assert [len(value) for value in rows(dataset)["input"]] == [1, 10_000_000, 1]

@@ -21,14 +21,20 @@ GOOD = '{"input": "a", "output": "b"}\n'
         ('{"input": "a" "output": "b"}', "broken JSON at column 15: expecting ',' delimiter"),
         ('{"input": "a", "output"', "broken JSON at column 24: expecting ':' delimiter; the line seems to be cut off"),
         ('{"input": "a', "broken JSON at column 11: unterminated string starting at; the line seems to be cut off"),
-        ("{'input': 'a'}", "broken JSON at column 2: expecting property name enclosed in double quotes; JSON strings stand in double quotes"),
+        (
+            "{'input': 'a'}",
+            "broken JSON at column 2: expecting property name enclosed in double quotes; JSON strings stand in double quotes",
+        ),
         ('{"input": "a"},', "broken JSON at column 15: extra data; lines are not separated by commas"),
         ('{"input": "a"}{"input": "b"}', "broken JSON at column 15: extra data; one object a line, with nothing after it"),
         ('{"input": None}', "broken JSON at column 11: expecting value; JSON writes null, true and false"),
         ('{"input": NaN}', "broken JSON: NaN is not JSON; write null for an absent number"),
         ('{"cost": Infinity}', "broken JSON: Infinity is not JSON; write null for an absent number"),
         ('{"cost": 1e999}', "broken JSON: a number is out of range; write it as a text"),
-        ('{"input": "\\ud83d"}', "broken JSON: half of a surrogate pair (\\ud800 … \\udfff); the text was cut inside an emoji or the like"),
+        (
+            '{"input": "\\ud83d"}',
+            "broken JSON: half of a surrogate pair (\\ud800 … \\udfff); the text was cut inside an emoji or the like",
+        ),
         ('["a", "b"]', 'the line holds a list, not an object; write {"input": "…", "output": "…"}'),
         ('"text"', 'the line holds a text, not an object; write {"input": "…", "output": "…"}'),
         ("17", 'the line holds a number, not an object; write {"input": "…", "output": "…"}'),
@@ -48,7 +54,8 @@ def test_a_deeply_nested_line_is_an_error_not_a_crash(told):
 def test_an_object_over_several_lines_is_not_a_record(told):
     said = told(json.dumps({"input": "a", "output": "b"}, indent=1))
     assert len(said) == 4
-    assert said[0].startswith("data.jsonl:1: broken JSON") and "one object a line" in said[0]
+    assert said[0].startswith("data.jsonl:1: broken JSON")
+    assert "one object a line" in said[0]
 
 
 @pytest.mark.parametrize(
@@ -103,7 +110,8 @@ def test_chinese_text_that_is_not_utf_8_suggests_its_encoding(told):
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_utf_16_is_recognised(told, encoding):
     (said,) = told((GOOD * 3).encode(encoding))
-    assert said.startswith("data.jsonl: is not UTF-8 but UTF-16") and "iconv -f utf-16" in said
+    assert said.startswith("data.jsonl: is not UTF-8 but UTF-16")
+    assert "iconv -f utf-16" in said
 
 
 def test_an_explicit_id_that_stands_twice_names_both_places(told):
@@ -156,7 +164,8 @@ def test_a_null_in_some_records_is_no_error(write):
 def test_all_problems_come_at_once_and_none_crowds_out_another(told):
     text = '{"contexts": "a", "feedback": 7}\n' * 50 + "{\n" + '{"answerable": 2}\n'
     said = told(text, fields={"output": "nope"})
-    assert len(said) == 21 and said[-1] == "and 83 more"
+    assert len(said) == 21
+    assert said[-1] == "and 83 more"
     assert said[0].startswith("data.jsonl: `fields` takes output from 'nope'")
     assert any("data.jsonl:51: broken JSON" in line for line in said)
     assert any(line.startswith("data.jsonl:52: answerable") for line in said)
@@ -173,7 +182,9 @@ def test_an_empty_file_is_an_error(told, text, name):
     assert told(text, name) == [f"{name}: there are no records; the file is empty"]
 
 
-@pytest.mark.parametrize(("text", "name"), [("\n \n\r\n", "data.jsonl"), ("input,output\n", "data.csv"), ("\ufeff", "data.jsonl")])
+@pytest.mark.parametrize(
+    ("text", "name"), [("\n \n\r\n", "data.jsonl"), ("input,output\n", "data.csv"), ("\ufeff", "data.jsonl")]
+)
 def test_a_file_of_blank_lines_or_a_header_has_no_records(told, text, name):
     assert told(text, name) == [f"{name}: there are no records; it holds nothing but blank lines or a header"]
 
@@ -205,9 +216,17 @@ def test_a_folder_is_not_a_file(write):
     [
         ("data.xlsx", b"PK\x03\x04", "'.xlsx' is not a format that evalkit reads; save the sheet as CSV"),
         ("data.arrow", b"ARROW1", "'.arrow' is not a format that evalkit reads; save it as Parquet"),
-        ("data.txt", b"hello", "'.txt' is not a format that evalkit reads; evalkit reads JSONL (.jsonl), CSV (.csv, .tsv) and Parquet (.parquet)"),
+        (
+            "data.txt",
+            b"hello",
+            "'.txt' is not a format that evalkit reads; evalkit reads JSONL (.jsonl), CSV (.csv, .tsv) and Parquet (.parquet)",
+        ),
         ("data", b"hello", "the format is not known; evalkit reads JSONL (.jsonl), CSV (.csv, .tsv) and Parquet (.parquet)"),
-        ("data.json", b'[{"a": 1}]', "'.json' is not a format that evalkit reads; JSON must be one object a line: `jq -c '.[]' data.json > data.jsonl`"),
+        (
+            "data.json",
+            b'[{"a": 1}]',
+            "'.json' is not a format that evalkit reads; JSON must be one object a line: `jq -c '.[]' data.json > data.jsonl`",
+        ),
         ("data.jsonl.gz", gzip.compress(GOOD.encode(), mtime=0), "is compressed with gzip; decompress it first"),
         ("data.parquet", b"hello", "is not a Parquet file; does its name end rightly?"),
         ("data.parquet", b"", "the file is empty"),
@@ -236,27 +255,68 @@ def test_a_parquet_file_damaged_in_its_data_is_an_error(write, told):
 
 def test_a_json_array_is_told_from_jsonl(told):
     (said,) = told('[\n{"input": "a"},\n{"input": "b"}\n]\n')
-    assert said == "data.jsonl:1: is a JSON array, not one object a line; `jq -c '.[]' data.json > data.jsonl` turns it into JSONL"
+    assert (
+        said == "data.jsonl:1: is a JSON array, not one object a line; `jq -c '.[]' data.json > data.jsonl` turns it into JSONL"
+    )
 
 
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("input,output\na\n", "data.csv:2: the row has 1 cells, the header has 2; for an absent value leave the cell empty, and keep its ','"),
-        ("input,output\na,b\na,b,c\n", "data.csv:3: the row has 3 cells, the header has 2; a cell that holds a ',' must stand in quotes"),
-        ('input,output\n"a"x,b\n', 'data.csv:2: a quoted cell goes on after its closing quote; a quote inside quotes is written twice: ""'),
-        ('input,output\na,b\n"a,b\nc,d\n', 'data.csv:3: the row that begins here never ends: a quote is not closed; a quote inside quotes is written twice: ""'),
+        (
+            "input,output\na\n",
+            "data.csv:2: the row has 1 cells, the header has 2; for an absent value leave the cell empty, and keep its ','",
+        ),
+        (
+            "input,output\na,b\na,b,c\n",
+            "data.csv:3: the row has 3 cells, the header has 2; a cell that holds a ',' must stand in quotes",
+        ),
+        (
+            'input,output\n"a"x,b\n',
+            'data.csv:2: a quoted cell goes on after its closing quote; a quote inside quotes is written twice: ""',
+        ),
+        (
+            'input,output\na,b\n"a,b\nc,d\n',
+            'data.csv:3: the row that begins here never ends: a quote is not closed; a quote inside quotes is written twice: ""',
+        ),
         ("input,input\na,b\n", "data.csv:1: the header names 'input' twice (columns 1 and 2); rename one of them"),
         ("input,,output\na,b,c\n", "data.csv:1: column 2 has no name in the header; every column needs a name"),
-        ("1,2.5\n3,4\n", "data.csv:1: the first row looks like a record, a header is missing; put the names of the columns first: input,output,reference"),
-        ("What is it for you?,It is this.\nx,y\n", "data.csv:1: the first row looks like a record, a header is missing; put the names of the columns first: input,output,reference"),
-        ("input,output\na,\x00\n", "data.csv:2: the line holds NUL bytes; was the file cut off while it was written, or is it not a text file?"),
-        ("input,output\ra,b\r", "data.csv:1: a carriage return stands inside a row; save the file with line feeds (\\n or \\r\\n) as line ends"),
-        ("input,latency_ms\na,fast\n", "data.csv:2: latency_ms must be a number, not the text 'fast'; an absent value is an empty cell, and decimals take a point"),
-        ("input,latency_ms\na,NaN\n", "data.csv:2: latency_ms must be a number, not the text 'NaN'; an absent value is an empty cell, and decimals take a point"),
-        ("input,answerable\na,maybe\n", "data.csv:2: answerable must be true or false, not the text 'maybe'; an absent value is an empty cell"),
-        ("input,contexts\na,passage\n", """data.csv:2: contexts must be a list of texts, not the text 'passage'; write ["…"], even for a single one"""),
-        ('input,contexts\na,"[1]"\n', """data.csv:2: contexts must be a list of texts, not the text '[1]'; write the cell as JSON: ["…", "…"]"""),
+        (
+            "1,2.5\n3,4\n",
+            "data.csv:1: the first row looks like a record, a header is missing; put the names of the columns first: input,output,reference",
+        ),
+        (
+            "What is it for you?,It is this.\nx,y\n",
+            "data.csv:1: the first row looks like a record, a header is missing; put the names of the columns first: input,output,reference",
+        ),
+        (
+            "input,output\na,\x00\n",
+            "data.csv:2: the line holds NUL bytes; was the file cut off while it was written, or is it not a text file?",
+        ),
+        (
+            "input,output\ra,b\r",
+            "data.csv:1: a carriage return stands inside a row; save the file with line feeds (\\n or \\r\\n) as line ends",
+        ),
+        (
+            "input,latency_ms\na,fast\n",
+            "data.csv:2: latency_ms must be a number, not the text 'fast'; an absent value is an empty cell, and decimals take a point",
+        ),
+        (
+            "input,latency_ms\na,NaN\n",
+            "data.csv:2: latency_ms must be a number, not the text 'NaN'; an absent value is an empty cell, and decimals take a point",
+        ),
+        (
+            "input,answerable\na,maybe\n",
+            "data.csv:2: answerable must be true or false, not the text 'maybe'; an absent value is an empty cell",
+        ),
+        (
+            "input,contexts\na,passage\n",
+            """data.csv:2: contexts must be a list of texts, not the text 'passage'; write ["…"], even for a single one""",
+        ),
+        (
+            'input,contexts\na,"[1]"\n',
+            """data.csv:2: contexts must be a list of texts, not the text '[1]'; write the cell as JSON: ["…", "…"]""",
+        ),
     ],
 )
 def test_a_wrong_csv_is_named_with_its_line(told, text, said):
