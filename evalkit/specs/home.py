@@ -159,7 +159,7 @@ def nearest_file(name: str, bases: Iterable[Path]) -> str | None:
             return (PurePath(name).parent / close).as_posix()
     clean = PurePath(os.path.normpath(name)).as_posix()
     for base in bases:
-        candidates = list(_files(base, max(2, clean.count("/") + 1)))
+        candidates = list(files_below(base, max(2, clean.count("/") + 1)))
         same = [path for path in candidates if PurePath(path).name == PurePath(clean).name]
         close = same[0] if same else nearest(clean, candidates)
         if close is None:
@@ -170,7 +170,7 @@ def nearest_file(name: str, bases: Iterable[Path]) -> str | None:
     return None
 
 
-def _files(base: Path, depth: int, prefix: str = "", room: list[int] | None = None) -> Iterator[str]:
+def files_below(base: Path, depth: int, prefix: str = "", room: list[int] | None = None) -> Iterator[str]:
     """Paths of files below ``base``, a bounded look: hidden and installed things are left out."""
     room = [2_000] if room is None else room
     folders = []
@@ -185,7 +185,7 @@ def _files(base: Path, depth: int, prefix: str = "", room: list[int] | None = No
         else:
             yield prefix + entry.name
     for folder in folders if depth > 1 else ():
-        yield from _files(base / folder, depth - 1, f"{prefix}{folder}/", room)
+        yield from files_below(base / folder, depth - 1, f"{prefix}{folder}/", room)
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

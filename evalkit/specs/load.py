@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.core.content import PathEscape, content_root, locate, project_root
-from evalkit.core.errors import Problem, SpecError
+from evalkit.core.errors import Problem, SpecError, nearest
 from evalkit.core.registry import content_folders
-from evalkit.specs.home import Home, nearest_file, reason, shown
+from evalkit.specs.home import Home, files_below, reason, shown
 from evalkit.specs.node import found, quote
 from evalkit.specs.override import apply
 from evalkit.specs.suite import Suite
@@ -128,15 +128,13 @@ def _spellings(name: str) -> list[str]:
 
 
 def _nearest_suite(name: str, cwd: Path, root: Path) -> str:
-    from evalkit.core.errors import nearest
-
-    by_name = {path.stem: path for path in known_suites(cwd)}
-    close = nearest(Path(name).stem, by_name)
+    here = [path for base in (root, cwd) for path in files_below(base, depth=3) if path.endswith((".yaml", ".yml"))]
+    by_stem = {path.stem: shown(path, cwd, root, content_root()) for path in known_suites(cwd)}
+    by_stem = {**{Path(path).stem: path for path in here}, **by_stem}
+    stem = nearest(Path(name).stem, by_stem)
+    close = by_stem[stem] if stem is not None else nearest(name, by_stem.values()) if "/" in name else None
     if close is not None:
-        return f"did you mean {quote(shown(by_name[close], cwd, root, content_root()))}?"
-    other = nearest_file(name if Path(name).suffix else f"{name}.yaml", [cwd, root])
-    if other is not None and other.endswith((".yaml", ".yml")):
-        return f"did you mean {quote(other)}?"
+        return f"did you mean {quote(close)}?"
     return "see `evalkit list suites`, or write one with `evalkit init`."
 
 

@@ -7,7 +7,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Literal, Union, get_args, get_origin
 
 from evalkit.core.content import Document
 from evalkit.core.errors import EvalkitError
@@ -15,6 +15,7 @@ from evalkit.specs.node import Node, found, one_of, quote, suggest
 
 Read = Callable[[Node, str], Document | None]
 
+_UNSURE = object()
 _KINDS = {
     "bool_type": "true or false",
     "bool_parsing": "true or false",
@@ -141,10 +142,9 @@ def _called(node: Node, called: str) -> str:
 
 def validated(at: Node, annotation: Any, value: Any) -> tuple[bool, Any]:
     """Whether a value fits an annotation, and the value in its type; what does not fit is noted."""
-    if annotation is Any:
-        return True, value
-    if type(value) in (bool, int, str) and annotation is type(value):
-        return True, value
+    plain = _plainly(annotation, value)
+    if plain is not _UNSURE:
+        return True, plain
     from pydantic import PydanticUserError, TypeAdapter, ValidationError
     from pydantic_core import PydanticSerializationError
 
@@ -164,6 +164,24 @@ def validated(at: Node, annotation: Any, value: Any) -> tuple[bool, Any]:
         except ValidationError as error:
             _blame(at, value, error.errors(include_url=False, include_context=True))
             return False, None
+
+
+def _plainly(annotation: Any, value: Any) -> Any:
+    """The value in its type where that can be seen without pydantic, whose import costs more than all else here."""
+    if annotation is Any or (annotation in (bool, int, str, float, type(None)) and type(value) is annotation):
+        return value
+    if annotation is float and type(value) is int:
+        return float(value)
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin is Literal and any(type(value) is type(choice) and value == choice for choice in inner):
+        return value
+    if origin in (Union, types.UnionType) and type(value) in (bool, int, str, float, type(None)):
+        exact = (told for one in inner if one is not float or type(value) is float for told in [_plainly(one, value)])
+        return next((told for told in exact if told is not _UNSURE), _UNSURE)
+    if origin is tuple and isinstance(value, (list, tuple)) and len(inner) == 2 and inner[1] is Ellipsis:
+        items = tuple(_plainly(inner[0], item) for item in value)
+        return items if not any(item is _UNSURE for item in items) else _UNSURE
+    return _UNSURE
 
 
 def _blame(at: Node, value: Any, errors: Sequence[Any]) -> None:

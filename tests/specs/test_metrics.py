@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import TypeAdapter
 
 from evalkit.core import registry
 from evalkit.core.content import Document
 from evalkit.core.contracts import CorpusMetric, Metric
 from evalkit.core.errors import SpecError
 from evalkit.core.rows import Rows
+from evalkit.specs.options import _UNSURE, _plainly
 
 
 @dataclass(frozen=True)
@@ -190,3 +195,23 @@ def test_one_backend_is_everybodys_and_environment_variables_are_not_read(load, 
     assert suite.metrics[0].backend == "a"
     assert suite.backends["a"].options == {"otherwise": "x", "model_env": "MY_MODEL"}
     assert "secret" not in repr(suite)
+
+
+ANNOTATIONS = st.sampled_from(
+    [int, float, bool, str, int | None, float | None, str | None, int | float, str | int, Literal["a", "b"], Literal["a", 1] | None,
+     tuple[str, ...], tuple[float, ...], tuple[int, ...] | None, Any]
+)  # fmt: skip
+PLAIN = (
+    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["a", "b", "", "1"])
+)
+
+
+@given(ANNOTATIONS, PLAIN | st.lists(PLAIN, max_size=3))
+@settings(max_examples=200, deadline=None)
+def test_what_is_seen_without_pydantic_is_what_pydantic_says(annotation, value):
+    told = _plainly(annotation, value)
+    if told is not _UNSURE:
+        strict = TypeAdapter(annotation).validate_json(json.dumps(value), strict=True)
+        assert told == strict
+        assert type(told) is type(strict)
+        assert list(map(type, told)) == list(map(type, strict)) if isinstance(told, tuple) else True

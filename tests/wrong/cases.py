@@ -117,7 +117,7 @@ def _files_and_yaml() -> Iterator[Case]:
     yield Case(
         "no such suite", (("suites/y.yaml", "no such suite", 'did you mean "suites/x.yaml"?'),), suite="suites/y.yaml"
     )
-    yield Case("no such shipped suite", (("qickstart", "no such suite", "evalkit init"),), suite="qickstart")
+    yield Case("no such shipped suite", (("zzyzx", "no such suite", "evalkit init"),), suite="zzyzx")
     yield Case("the suite is a folder", (("suites", "a folder", "suites/x.yaml"),), suite="suites")
     yield Case(
         "the suite is a data file",
