@@ -93,7 +93,7 @@ def paired(
     The clustered variance is C/(C−1) · Σ(cluster sums of centred differences)² / n². None below two clusters.
     """
     both = np.isfinite(now) & np.isfinite(then)
-    differences = (now - then)[both]
+    differences = now[both] - then[both]
     n = len(differences)
     mean = float(differences.mean()) if n else math.nan
     if n < 2:

@@ -119,7 +119,7 @@ def worst_of(name: str, scores: Scores, *, higher_is_better: bool, most: int, di
     below = scored[values < values.max()]
     if not len(below):
         return None
-    order = below[np.argsort(costs[below], kind="stable")][:most]
+    order = below[lowest_of(costs[below], most)]
     lowest = costs[order[0]]
     ties = int((values == lowest).sum())
     shown = numbers.score(float(scores[order[0]]), digits)
@@ -129,31 +129,46 @@ def worst_of(name: str, scores: Scores, *, higher_is_better: bool, most: int, di
 
 def lost_of(name: str, now: Scores, then: Scores, *, higher_is_better: bool, most: int) -> Wanted | None:
     """The records that the baseline did better: from right to wrong for 0/1 scores, else the largest falls."""
-    change = (now - then) if higher_is_better else (then - now)
+    with np.errstate(invalid="ignore"):  # two infinities have no difference
+        change = (now - then) if higher_is_better else (then - now)
     both = np.isfinite(change)
     fell = np.flatnonzero(both & (change < 0))
     if not len(fell):
         return None
     gained = int((both & (change > 0)).sum())
     binary = bool(np.isin(now[both], (0.0, 1.0)).all() and np.isin(then[both], (0.0, 1.0)).all())
-    order = fell[np.argsort(change[fell], kind="stable")][:most]
+    order = fell[lowest_of(change[fell], most)]
     verb = "went from right to wrong" if binary else "got worse"
     other = "from wrong to right" if binary else "better"
     note = f"{numbers.counted(len(fell), 'record')} {verb}, {numbers.count(gained)} {other}"
     return Wanted("lost", name, name, note, tuple(order.tolist()), lost=len(fell), binary=binary)
 
 
-def failures_of(gate: GateResult, title: str, view: RecordView, *, most: int) -> Wanted | None:
-    """The records that a gate names, where the view knows them."""
-    names = set(gate.records)
-    if not names or gate.outcome == "pass":
-        return None
-    where = {str(name): index for index, name in enumerate(view.ids) if str(name) in names}
-    indices = tuple(where[name] for name in gate.records if name in where)
-    if not indices:
-        return None
-    note = numbers.counted(len(gate.records), "record")
-    return Wanted("gate", gate.metric, title, note, indices[:most])
+def lowest_of(values: Scores, most: int) -> NDArray[np.int64]:
+    """Places of the ``most`` lowest values, lowest first, ties in their order: a stable sort's head without the sort."""
+    if len(values) > 8 * most:
+        bound = np.partition(values, most - 1)[most - 1]
+        below = np.flatnonzero(values < bound)
+        places = np.concatenate([below, np.flatnonzero(values == bound)[: most - len(below)]])
+    else:
+        places = np.arange(len(values))
+    return places[np.argsort(values[places], kind="stable")][:most]
+
+
+def failures_of(gates: Sequence[tuple[str, GateResult]], view: RecordView, *, most: int) -> list[Wanted]:
+    """The records that gates name, by a gate's title, where the view knows them."""
+    naming = [(title, gate) for title, gate in gates if gate.records and gate.outcome != "pass"]
+    names = {name for _, gate in naming for name in gate.records[:most]}
+    if not names:
+        return []
+    where = {name: index for index, name in enumerate(view.ids) if name in names}
+    found = []
+    for title, gate in naming:
+        indices = tuple(where[name] for name in gate.records[:most] if name in where)
+        if indices:
+            note = numbers.counted(len(gate.records), "record")
+            found.append(Wanted("gate", gate.metric, title, note, indices))
+    return found
 
 
 def cases(

@@ -267,7 +267,8 @@ def _lists(run: Run, view: RecordView, digits: Mapping[str, int]) -> tuple[CaseG
     mains = [name for name in run.metrics if name in view.scores and (name in run.main.values() or not run.main)]
     judged = [(name, bool(better)) for name in mains if (better := run.metrics[name].higher_is_better) is not None]
     share = max(3, min(LISTED_PER_METRIC, LISTED // max(len(judged) * (2 if view.baseline_scores else 1), 1)))
-    wanted: list[Wanted | None] = [failures_of(gate, _gate(gate).title, view, most=LISTED_PER_METRIC) for gate in run.gates]
+    titled = [(_gate(gate).title, gate) for gate in run.gates]
+    wanted: list[Wanted | None] = [*failures_of(titled, view, most=LISTED_PER_METRIC)]
     for name, better in judged:
         earlier = (view.baseline_scores or {}).get(name)
         if earlier is not None:

@@ -6,7 +6,6 @@ import dataclasses
 import re
 import shutil
 import subprocess
-import warnings
 from html.parser import HTMLParser
 
 import pytest
@@ -160,7 +159,7 @@ def luminance(colour):
 @pytest.mark.parametrize("theme", ["light", "dark", "print"])
 def test_every_text_colour_can_be_read_on_every_ground(theme):
     style = (content_root() / "dashboards" / "static" / "report.css").read_text("utf-8")
-    found = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6}|#[0-9a-f]{3})\b", block)) for block in re.findall(r"\{([^{}]*--paper[^{}]*)\}", style)]
+    found = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6}|#[0-9a-f]{3})\b", block)) for block in re.findall(r"\{([^{}]*--paper: #[^{}]*)\}", style)]
     light, by_preference, by_choice, printed = found
     assert by_preference == by_choice, "both ways into the dark give the same colours"
     colours = {"light": light, "dark": {**light, **by_choice}, "print": {**light, **printed}}[theme]
@@ -195,7 +194,6 @@ def dump(path, tmp_path, query=""):
 @pytest.fixture(scope="module")
 def opened(html, tmp_path_factory):
     if browser() is None:
-        warnings.warn("no chromium: the HTML report was not opened in a real browser (apt-get install chromium)", UserWarning, stacklevel=1)
         pytest.skip("no chromium is installed: the HTML report was not opened in a real browser; apt-get install chromium")
     folder = tmp_path_factory.mktemp("browser")
     path = folder / "report.html"

@@ -7,10 +7,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as arrays
 
 from evalkit.core.run import GateResult, Run, Value
 from evalkit.reports.change import change, paired
-from evalkit.reports.records import RecordView, field_texts
+from evalkit.reports.records import RecordView, field_texts, lowest_of
 from evalkit.reports.spread import histogram
 from evalkit.reports.summary import summarise
 
@@ -67,6 +70,12 @@ def test_the_worst_records_are_the_lowest_scores_or_the_highest_where_lower_is_b
     assert listed == {"up": ["c", "a"], "down": ["b", "a"]}
 
 
+@settings(deadline=None)
+@given(arrays.arrays(float, st.integers(1, 80), elements=st.integers(0, 6).map(float)), st.integers(1, 5))
+def test_the_lowest_are_those_of_a_stable_sort(values, most):
+    assert lowest_of(values, most).tolist() == np.argsort(values, kind="stable")[:most].tolist()
+
+
 def test_no_record_is_called_worst_when_all_are_alike():
     told = summarise(small_run({"m": value(1)}), records=RecordView(ids=list("ab"), scores={"m": np.ones(2)}))
     assert told.cases("worst") == ()
@@ -91,6 +100,14 @@ def test_records_that_a_gate_names_are_listed_with_their_texts(summary):
     (group,) = summary.cases("gate")
     assert [case.id for case in group.cases] == ["q-017", "q-203"]
     assert group.cases[0].text("input")
+
+
+def test_infinite_scores_are_left_out_of_comparisons_without_a_warning():
+    scores = {"m": np.array([math.inf, 1.0, 2.0, -math.inf])}
+    view = RecordView(ids=list("abcd"), scores=scores, baseline_scores={"m": np.array([math.inf, 2.0, 1.0, 0.0])})
+    run = small_run({"m": value(1.5)})
+    (group,) = summarise(run, baseline=run, records=view).cases("lost")
+    assert [case.id for case in group.cases] == ["b"]
 
 
 def test_every_record_is_fetched_once_and_few_are_asked_for(view, run):
