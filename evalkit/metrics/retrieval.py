@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
+import sys
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Any, ClassVar, Literal
@@ -21,6 +21,7 @@ from evalkit.stats.ratio import ratio
 
 Cutoffs = int | tuple[int, ...]
 Ints = NDArray[np.int64]
+_LARGEST = sys.float_info.max
 
 
 class RankMetric(Metric):
@@ -212,33 +213,33 @@ class Judged:
 
     @classmethod
     def of(cls, batch: Batch) -> Judged:
-        """Of the two id columns: one dictionary a query, one pass over its ranking."""
+        """Of the two id columns: one dictionary of ranks a query, in which its judged items are looked up."""
         n = len(batch)
         errors: dict[int, str] = {}
         skipped: dict[int, str] = {}
-        ranked, judged = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=np.int64)
-        found: list[float] = []
-        known: list[float] = []
+        counts = np.zeros(n, dtype=np.int64)
+        every_rank: list[int] = []
+        every_grade: list[float] = []
         pairs = zip(batch.column("retrieved_ids"), batch.column("relevant_ids"), strict=True)
         for index, (retrieved, relevant) in enumerate(pairs):
             try:
-                ids, grades = ranking(retrieved), grades_of(relevant)
+                ranks_of, grades_of = ranked(retrieved), graded(relevant)
             except ValueError as error:
                 errors[index] = str(error)
                 continue
-            if not grades:
+            if not grades_of:
                 skipped[index] = "relevant_ids is empty: nothing is known to be relevant"
                 continue
-            found.extend(map(grades.get, ids, repeat(0.0)))
-            known.extend(grades.values())
-            ranked[index], judged[index] = len(ids), len(grades)
-        queries = np.arange(n)
-        found_owners, found_grades = np.repeat(queries, ranked), np.array(found, dtype=np.float64)
-        owners, grades_flat = np.repeat(queries, judged), np.array(known, dtype=np.float64)
-        hit, counts = found_grades > 0, grades_flat > 0
-        found_ranks = places(found_owners, n)
-        found_kept = found_owners[hit], found_ranks[hit], found_grades[hit]
-        return cls(n, owners[counts], grades_flat[counts], *found_kept, errors, skipped)
+            every_rank.extend(map(ranks_of.get, grades_of, repeat(0)))
+            every_grade.extend(grades_of.values())
+            counts[index] = len(grades_of)
+        owners = np.repeat(np.arange(n), counts)
+        ranks, grades = np.array(every_rank, dtype=np.int64), np.array(every_grade, dtype=np.float64)
+        kept = grades > 0
+        owners, ranks, grades = owners[kept], ranks[kept], grades[kept]
+        found = np.flatnonzero(ranks)
+        found = found[np.lexsort((ranks[found], owners[found]))]
+        return cls(n, owners, grades, owners[found], ranks[found], grades[found], errors, skipped)
 
     def relevant(self, level: float) -> Floats:
         """How many items are relevant, shape (n,)."""
@@ -254,8 +255,8 @@ class Judged:
         return self.found_owners[relevant], self.found_ranks[relevant]
 
 
-def ranking(retrieved: Any) -> list[str]:
-    """A record's ranked ids.
+def ranked(retrieved: Any) -> dict[str, int]:
+    """The rank of each id of a record, from 1.
 
     Raises:
         ValueError: there is no list, or it names an id twice.
@@ -263,13 +264,14 @@ def ranking(retrieved: Any) -> list[str]:
     if retrieved is None:
         raise ValueError("no retrieved_ids")
     ids = _ids(retrieved, "retrieved_ids")
-    if len(set(ids)) < len(ids):
+    ranks = dict(zip(ids, range(1, len(ids) + 1), strict=True))
+    if len(ranks) < len(ids):
         raise ValueError(f"retrieved_ids lists {_repeated(ids)!r} twice")
-    return ids
+    return ranks
 
 
-def grades_of(relevant: Any) -> dict[str, float]:
-    """A record's judged ids and their grades.
+def graded(relevant: Any) -> Mapping[str, float]:
+    """The grade of each judged id of a record.
 
     Raises:
         ValueError: there are none, one is named twice, or a grade is no number.
@@ -282,27 +284,34 @@ def grades_of(relevant: Any) -> dict[str, float]:
         if len(grades) < len(ids):
             raise ValueError(f"relevant_ids lists {_repeated(ids)!r} twice")
         return grades
-    grades = {}
-    for name, grade in relevant.items():
-        if not isinstance(grade, (int, float)) or not math.isfinite(grade):
-            raise ValueError(f"relevant_ids: the grade of {name!r} is {grade!r}, not a number")
-        grades[str(name)] = float(grade)
-    return grades
+    names, grades_told = relevant.keys(), relevant.values()
+    if set(map(type, grades_told)) - {int} or max(map(abs, grades_told), default=0) > _LARGEST:
+        for name, grade in relevant.items():
+            if not isinstance(grade, (int, float)) or not abs(grade) <= _LARGEST:
+                raise ValueError(f"relevant_ids: the grade of {name!r} is {repr(grade)[:60]}, not a number")
+    texts = _spelled(names, "relevant_ids")
+    return relevant if texts is names else dict(zip(texts, grades_told, strict=True))
 
 
-def _ids(value: Any, column: str) -> list[str]:
+def _ids(value: Any, column: str) -> Collection[str]:
     if not isinstance(value, (list, tuple)):
         raise ValueError(f"{column} must be a list of ids, not {type(value).__name__}")
-    kinds = set(map(type, value))
-    if kinds <= {str}:
-        return value  # type: ignore[return-value]
-    if kinds <= {str, int}:
-        return list(map(str, value))
-    stranger = next(each for each in value if type(each) not in (str, int))
-    raise ValueError(f"{column} holds {stranger!r}, which is no id")
+    return _spelled(value, column)
 
 
-def _repeated(ids: list[str]) -> str:
+def _spelled(ids: Collection[Any], column: str) -> Collection[str]:
+    """The ids as they are where all are text, else with whole numbers spelled out."""
+    try:
+        "".join(ids)  # the fastest way to see it
+    except TypeError:
+        strangers = [each for each in ids if type(each) not in (str, int)]
+        if strangers:
+            raise ValueError(f"{column} holds {strangers[0]!r}, which is no id") from None
+        return list(map(str, ids))
+    return ids
+
+
+def _repeated(ids: Iterable[str]) -> str:
     return Counter(ids).most_common(1)[0][0]
 
 

@@ -153,7 +153,7 @@ def test_a_module_that_raises_is_one_clear_error(module):
 
 
 def test_a_module_that_cannot_be_had_says_what_to_do():
-    with pytest.raises(ModuleFailed, match="evaluate:no_such could not be loaded: .*name the path of its script"):
+    with pytest.raises(ModuleFailed, match=r"evaluate:no_such could not be loaded: .*name the path of its script"):
         corpus(HuggingFace("no_such"), ["a"], ["a"])
 
 

@@ -166,6 +166,16 @@ def test_missing_columns_and_empty_batches(metric):
     assert metric.needs_of() == ("retrieved_ids", "relevant_ids")
 
 
+@pytest.mark.parametrize("grade", [math.nan, math.inf, 10**400, -(10**400), None, "1"])
+def test_a_grade_that_is_no_number_is_an_error(grade):
+    rows = Ndcg().score(Batch({"retrieved_ids": [["a"]], "relevant_ids": [{"a": grade}]}))
+    assert rows.errors[0].startswith("relevant_ids: the grade of 'a' is ")
+
+
+def test_whole_numbers_are_ids_on_either_side():
+    assert value(AveragePrecision(), [7, 8], ["8"]) == value(AveragePrecision(), ["7", "8"], {8: 1}) == [0.5]
+
+
 def test_negative_grades_are_not_relevant():
     relevant = {"a": 2, "b": -1}
     assert value(Ndcg(k=()), ["b", "a"], relevant) == pytest.approx([1 / math.log2(3)])
@@ -201,8 +211,8 @@ def test_the_judged_items_are_read_once_for_all_metrics(monkeypatch):
     from evalkit.metrics import retrieval
 
     calls = Counter()
-    original = retrieval.grades_of
-    monkeypatch.setattr(retrieval, "grades_of", lambda relevant: calls.update(["read"]) or original(relevant))
+    original = retrieval.graded
+    monkeypatch.setattr(retrieval, "graded", lambda relevant: calls.update(["read"]) or original(relevant))
     batch = Batch({"retrieved_ids": [["a"], ["b"], None], "relevant_ids": [["a"], ["a"], ["a"]]})
     for metric in ALL:
         metric.score(batch)
