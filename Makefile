@@ -20,7 +20,7 @@ test: setup debian  ## the test suite
 
 check: .venv/.dev  ## style, types, import order
 	$(BIN)/ruff check .
-	$(BIN)/ruff format --check . || true
+	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 

@@ -48,10 +48,12 @@ if TYPE_CHECKING:
     from evalkit.core.rows import Rows
     from evalkit.core.run import Run, Value
 
+
 def __getattr__(name: str) -> Any:
     if name in _PUBLIC:
         return getattr(importlib.import_module(_PUBLIC[name]), name)
     raise AttributeError(f"module 'evalkit' has no attribute {name!r}")
+
 
 def __dir__() -> list[str]:
     return sorted(__all__)

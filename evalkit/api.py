@@ -183,7 +183,11 @@ def verdict(finished: Run) -> str:
     """What kept a run from passing, a line a gate."""
     lines = [f"{finished.suite['name']} {finished.status}"]
     lines += [f"  {gate.outcome}: {gate.title}: {gate.reason}" for gate in finished.gates if not gate.passed]
-    lines += [f"  {name}: all {value.errors:,} records are errors" for name, value in finished.metrics.items() if not value.n and value.errors]
+    lines += [
+        f"  {name}: all {value.errors:,} records are errors"
+        for name, value in finished.metrics.items()
+        if value.errors and not value.n
+    ]
     if finished.folder is not None:
         lines.append(f"  see {finished.folder}")
     return "\n".join(lines)
@@ -217,4 +221,5 @@ def _corpus(metric: Measure, rows: Rows, batch: Batch) -> NDArray[np.float64]:
     values = rows.values[scored]
     if metric.additive:
         return metric.combine(values.sum(axis=0))
-    return metric.combine_rows(values, np.ones((1, len(values))))[0]
+    found: NDArray[np.float64] = metric.combine_rows(values, np.ones((1, len(values))))[0]
+    return found

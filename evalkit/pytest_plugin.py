@@ -27,9 +27,7 @@ def pytest_collection(session: pytest.Session) -> None:
 
 
 @pytest.hookimpl(hookwrapper=True)
-def pytest_collection_modifyitems(
-    session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
-) -> Iterator[None]:
+def pytest_collection_modifyitems(session: pytest.Session, config: pytest.Config, items: list[pytest.Item]) -> Iterator[None]:
     """Enter each suite's gates as items before others select among them."""
     for suite in config.getoption("evalkit"):
         collector = Suite.from_parent(session, name=str(suite), suite=str(suite))
@@ -61,9 +59,7 @@ class Suite(pytest.Collector):
         except EvalkitError as error:
             raise pytest.UsageError(str(error)) from error
         titles = [title_of(gate) for gate in loaded.gates]
-        items: list[pytest.Item] = [
-            Gate.from_parent(self, name=title, index=index) for index, title in enumerate(titles)
-        ]
+        items: list[pytest.Item] = [Gate.from_parent(self, name=title, index=index) for index, title in enumerate(titles)]
         return [Scored.from_parent(self, name="scored"), *items]
 
     def result(self) -> Run:

@@ -18,5 +18,3 @@ def check(
     from evalkit.cli.checking import check_suite
 
     raise typer.Exit(check_suite(suite, tuple(set_ or ()), limit, store, as_json=json))
-
-

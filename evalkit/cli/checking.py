@@ -5,11 +5,11 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 
-from evalkit.cli.run import parsed_overrides
 from evalkit.cli.running import shown_path
 from evalkit.runner.data import limited, open_data
 from evalkit.runner.execute import check_baselines, spool_of
 from evalkit.specs.load import load_suite
+from evalkit.specs.override import split_overrides
 
 
 def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store: str | None, *, as_json: bool) -> int:
@@ -17,7 +17,7 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
     from evalkit.records.faults import faults
     from evalkit.reports.terminal import make_console, print_header, say
 
-    suite = limited(load_suite(name, overrides=parsed_overrides(overrides)), limit)
+    suite = limited(load_suite(name, overrides=split_overrides(overrides)), limit)
     data = open_data(suite, spool_of(suite, store))
     check_baselines(suite, store)
     found = faults(data, slices=suite.slices)

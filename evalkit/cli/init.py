@@ -10,7 +10,9 @@ import typer
 
 def init(
     data: Annotated[Path, typer.Argument(help="Your records: JSONL, CSV or Parquet.")],
-    suite: Annotated[Optional[Path], typer.Option("--suite", "-o", help="Where to write the suite; NAME.yaml otherwise.")] = None,
+    suite: Annotated[
+        Optional[Path], typer.Option("--suite", "-o", help="Where to write the suite; NAME.yaml otherwise.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the suite if it exists.")] = False,
 ) -> None:
     """Look at a data file, guess its fields, and write a suite for it that runs."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Optional
+from typing import Annotated, Optional
 
 import typer
 
@@ -14,12 +14,19 @@ def run(
     limit: Annotated[Optional[int], typer.Option(min=1, help="Score the first N records only.")] = None,
     baseline: Annotated[Optional[str], typer.Option(help="Compare with a run: its id, latest:SUITE or a results.json.")] = None,
     engine: Annotated[str, typer.Option(help="local (ray comes later).")] = "local",
-    set_: Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help="Change the suite: seed=7, metrics.0.stemmer=false.")] = None,
+    set_: Annotated[
+        Optional[list[str]],
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the suite: seed=7, metrics.0.stemmer=false."),
+    ] = None,
     out: Annotated[Optional[Path], typer.Option(help="The folder for this run, instead of one in the store.")] = None,
-    store: Annotated[Optional[str], typer.Option(help="A folder or database URL for runs; .evalkit in the project otherwise.")] = None,
+    store: Annotated[
+        Optional[str], typer.Option(help="A folder or database URL for runs; .evalkit in the project otherwise.")
+    ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of going on with an interrupted run.")] = False,
     no_cache: Annotated[bool, typer.Option("--no-cache", help="Do not read cached model replies.")] = False,
-    retry_errors: Annotated[bool, typer.Option("--retry-errors", help="Measure only what failed in the last equal run.")] = False,
+    retry_errors: Annotated[
+        bool, typer.Option("--retry-errors", help="Measure only what failed in the last equal run.")
+    ] = False,
     record: Annotated[Optional[Path], typer.Option(help="Write every model reply to FILE, for replay.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print results.json alone on stdout.")] = False,
     html: Annotated[Optional[Path], typer.Option(help="Write the HTML report to FILE too.")] = None,
@@ -29,8 +36,20 @@ def run(
     from evalkit.cli.running import Wanted, run_suite
 
     wanted = Wanted(
-        suite=suite, limit=limit, baseline=baseline, engine=engine, overrides=tuple(set_ or ()), out=out, store=store,
-        fresh=fresh, no_cache=no_cache, retry_errors=retry_errors, record=record, json=json, html=html, markdown=markdown,
+        suite=suite,
+        limit=limit,
+        baseline=baseline,
+        engine=engine,
+        overrides=tuple(set_ or ()),
+        out=out,
+        store=store,
+        fresh=fresh,
+        no_cache=no_cache,
+        retry_errors=retry_errors,
+        record=record,
+        json=json,
+        html=html,
+        markdown=markdown,
         command=_again(sys.argv),
     )
     raise typer.Exit(run_suite(wanted))
@@ -41,20 +60,3 @@ def _again(argv: list[str]) -> str:
     import shlex
 
     return " ".join(["evalkit", *(shlex.quote(word) for word in argv[1:] if word != "--fresh")])
-
-
-def parsed_overrides(pairs: tuple[str, ...]) -> dict[str, Any]:
-    """``KEY=VALUE`` pairs as the specs take them.
-
-    Raises:
-        SpecError: a pair without ``=``.
-    """
-    from evalkit.core.errors import Problem, SpecError
-
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        key, equals, value = pair.partition("=")
-        if not equals or not key.strip():
-            raise SpecError(Problem("--set", f"{pair!r} is not KEY=VALUE", "for instance --set seed=7"))
-        found[key.strip()] = value
-    return found

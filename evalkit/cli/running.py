@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.cli.run import parsed_overrides
 from evalkit.core.errors import Problem, SpecError
 from evalkit.runner.data import limited, open_data
 from evalkit.runner.execute import Options, Outcome, execute, spool_of
 from evalkit.runner.report import report_outcome, results_json
 from evalkit.specs.load import load_suite
+from evalkit.specs.override import split_overrides
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -49,7 +49,8 @@ class Bar:
         self._bar: Any = None
 
     def start(self, what: str, total: int, done: int) -> None:
-        from evalkit.reports.terminal import Progress, say
+        from evalkit.reports.console import say
+        from evalkit.reports.progress import Progress
 
         if done:
             say(self.console, (f"going on      {done:,} records are measured already", ""))
@@ -71,7 +72,7 @@ def run_suite(wanted: Wanted) -> int:
 
     _not_yet(wanted)
     console = make_console(stderr=wanted.json)
-    suite = load_suite(wanted.suite, overrides=parsed_overrides(wanted.overrides), baseline=wanted.baseline)
+    suite = load_suite(wanted.suite, overrides=split_overrides(wanted.overrides), baseline=wanted.baseline)
     suite = limited(suite, wanted.limit)
     data = open_data(suite, spool_of(suite, wanted.store))
     if not wanted.json:

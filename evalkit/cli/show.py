@@ -9,7 +9,9 @@ import typer
 
 
 def show(
-    name: Annotated[str, typer.Argument(help="A metric, a suite, a backend, or a run: its id, latest, latest:SUITE, a results.json.")],
+    name: Annotated[
+        str, typer.Argument(help="A metric, a suite, a backend, or a run: its id, latest, latest:SUITE, a results.json.")
+    ],
     store: Annotated[Optional[str], typer.Option(help="The store in which runs are looked up.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print it as JSON, alone on stdout.")] = False,
     html: Annotated[Optional[Path], typer.Option(help="Of a run: write the HTML report to FILE.")] = None,

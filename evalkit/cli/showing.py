@@ -56,8 +56,12 @@ def _part(entry: Entry) -> dict[str, Any]:
     for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
         if field.name in entry.preset:
             continue
+        default: Any = None
+        if field.default is not dataclasses.MISSING:
+            default = field.default
+        elif field.default_factory is not dataclasses.MISSING:
+            default = field.default_factory()
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        default = None if required else field.default if field.default is not dataclasses.MISSING else field.default_factory()  # type: ignore[misc]
         options[field.name] = {"type": str(field.type), "default": default, "required": required}
     return {
         "name": entry.name,

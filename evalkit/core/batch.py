@@ -134,7 +134,6 @@ def as_text(value: Any) -> str:
         return ""
     if isinstance(value, list):  # chat messages
         return "\n".join(
-            f"{turn.get('role', 'user')}: {turn.get('content', '')}" if isinstance(turn, dict) else str(turn)
-            for turn in value
+            f"{turn.get('role', 'user')}: {turn.get('content', '')}" if isinstance(turn, dict) else str(turn) for turn in value
         )
     return str(value)

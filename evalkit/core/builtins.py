@@ -10,7 +10,11 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "exact_match": (f"{_MATCH}:ExactMatch", "match", "equal to any reference"),
         "contains": (f"{_MATCH}:Contains", "match", "any, or every, reference stands in the output"),
         "regex": (f"{_MATCH}:Regex", "match", "the output matches a pattern"),
-        "numeric_match": ("evalkit.metrics.numeric:NumericMatch", "match", "the last number of the output equals the reference"),
+        "numeric_match": (
+            "evalkit.metrics.numeric:NumericMatch",
+            "match",
+            "the last number of the output equals the reference",
+        ),
         "accuracy": ("evalkit.metrics.accuracy:Accuracy", "match", "label equality; precision, recall, F1 and kappa beside it"),
         "token_f1": (f"{_MATCH}:TokenF1", "match", "SQuAD's token overlap, best over references"),
         "levenshtein": ("evalkit.metrics.edit:Levenshtein", "overlap", "edit distance and similarity, in characters or words"),

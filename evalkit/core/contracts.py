@@ -53,11 +53,11 @@ class Measure(ABC):
     def columns(self) -> tuple[str, ...]:
         """Names of the sufficient statistics, in the order of a row."""
 
-    def direction(self, part: str) -> bool | None:
+    def direction(self, part: str) -> bool | None:  # noqa: ARG002
         """Whether a higher value of this part is better; None when neither is."""
         return self.higher_is_better
 
-    def interval_of(self, part: str) -> IntervalKind:
+    def interval_of(self, part: str) -> IntervalKind:  # noqa: ARG002
         """How this part gets its interval.
 
         ``"wilson"`` promises that each scored record's own value is 0 or 1 and that the part is their plain mean, so that
@@ -125,9 +125,12 @@ class CorpusMetric(Metric):
     interval: ClassVar[IntervalKind] = "none"
     additive: ClassVar[bool] = False
 
+    def prepare(self) -> None:
+        """Fetch what `corpus` will need; raises `EvalkitError` where that cannot be had, before anything is scored."""
+
     @abstractmethod
     def corpus(self, batch: Batch) -> Floats:
-        """The values over all records of the batch (those that are scored), shape (parts,)."""
+        """The values over all records of the batch (those that are scored), shape (parts,); may raise `EvalkitError`."""
 
     @property
     def columns(self) -> tuple[str, ...]:

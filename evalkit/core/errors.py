@@ -92,6 +92,4 @@ class Resumable(EvalkitError):
 
     def __init__(self, run_id: str, done: int, total: int, command: str) -> None:
         self.run_id, self.done, self.total, self.command = run_id, done, total, command
-        super().__init__(
-            f"interrupted after {done:,} of {total:,} records; the finished ones are kept. Go on with: {command}"
-        )
+        super().__init__(f"interrupted after {done:,} of {total:,} records; the finished ones are kept. Go on with: {command}")

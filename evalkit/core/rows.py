@@ -57,7 +57,10 @@ class Rows:
 
         return Rows(
             self.values[np.asarray(indices, dtype=np.int64)],
-            moved(self.errors), moved(self.skipped), moved(self.reasons), moved(self.evidence),
+            moved(self.errors),
+            moved(self.skipped),
+            moved(self.reasons),
+            moved(self.evidence),
         )
 
     def spread(self, indices: Sequence[int] | NDArray[np.int64], n: int, why: Mapping[int, str]) -> Rows:

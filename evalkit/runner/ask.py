@@ -83,7 +83,7 @@ async def _remeasured(metric: ModelMetric, batch: Batch, tools: Tools, before: R
 async def _guarded(metric: ModelMetric, batch: Batch, tools: Tools) -> Rows:
     try:
         return checked(metric, await metric.score(batch, tools))
-    except Exception as error:  # noqa: BLE001 - a judge may be anybody's code
+    except Exception as error:
         why = f"{type(error).__name__}: {error}"
         if len(batch) == 1:
             return Rows(np.full((1, len(metric.columns)), np.nan), errors={0: why})

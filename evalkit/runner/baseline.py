@@ -11,10 +11,9 @@ from numpy.typing import NDArray
 
 from evalkit.core.contracts import Measure
 from evalkit.core.errors import EvalkitError, Problem, SpecError
-from evalkit.core.rows import Floats
 from evalkit.core.run import Run
 from evalkit.runner.values import Settings, statistic_of
-from evalkit.stats.bootstrap import Interval, Statistic, difference, unpaired_difference
+from evalkit.stats.bootstrap import Interval, difference, unpaired_difference
 from evalkit.store.catalog import Catalog
 from evalkit.store.rows import Table, read_table
 
@@ -35,7 +34,9 @@ def load_run(path: Path) -> Run:
     except FileNotFoundError:
         raise SpecError(Problem(str(file), "there is no such results.json", "name a run id, latest:SUITE or a path")) from None
     except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-        raise SpecError(Problem(str(file), f"this is not a results.json of evalkit ({type(error).__name__}: {error})")) from error
+        raise SpecError(
+            Problem(str(file), f"this is not a results.json of evalkit ({type(error).__name__}: {error})")
+        ) from error
 
 
 def find_run(name: str, catalog: Catalog, root: Path) -> Run:

@@ -18,9 +18,7 @@ SMALL = 32 << 20  # bytes; below, chunks are smaller, so that both processors an
 SMALL_CHUNK_RECORDS = 500
 
 
-def open_data(
-    suite: Suite, spool: Path, *, records: Any = None, progress: Callable[[int, int], None] | None = None
-) -> DataSet:
+def open_data(suite: Suite, spool: Path, *, records: Any = None, progress: Callable[[int, int], None] | None = None) -> DataSet:
     """Scan the suite's data set, or check records given in Python.
 
     Args:
@@ -53,4 +51,3 @@ def open_data(
 def limited(suite: Suite, limit: int | None) -> Suite:
     """The suite over the first ``limit`` records."""
     return suite if limit is None else replace(suite, dataset=replace(suite.dataset, limit=limit))
-

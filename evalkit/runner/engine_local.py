@@ -45,14 +45,14 @@ def measure_all(job: Job, chunks: Sequence[Chunk], advance: Callable[[int], None
     """
     workers = min(cores(), len(chunks))
     records = sum(chunk.n for chunk in chunks)
-    if workers < 2 or records < WORTH_A_PROCESS or not _portable(job, chunks):
+    if workers < 2 or records < WORTH_A_PROCESS or not _portable(job):
         for chunk in chunks:
             advance(measure_chunk(job, chunk))
         return
     _share_out(job, chunks, workers, advance)
 
 
-def _portable(job: Job, chunks: Sequence[Chunk]) -> bool:
+def _portable(job: Job) -> bool:
     """Whether another process can be given the work: not when a metric was defined in a script or a notebook."""
     if any(type(metric).__module__ == "__main__" for metric in job.metrics.values()):
         return False
@@ -69,9 +69,7 @@ def _share_out(job: Job, chunks: Sequence[Chunk], workers: int, advance: Callabl
         waiting.put(chunk)
     answers: queue.SimpleQueue[Any] = queue.SimpleQueue()
     processes = [_start() for _ in range(workers)]
-    threads = [
-        threading.Thread(target=_feed, args=(process, job, waiting, answers), daemon=True) for process in processes
-    ]
+    threads = [threading.Thread(target=_feed, args=(process, job, waiting, answers), daemon=True) for process in processes]
     try:
         for thread in threads:
             thread.start()
@@ -96,8 +94,11 @@ def _start() -> subprocess.Popen[bytes]:
     )
 
 
-def _feed(process: subprocess.Popen[bytes], job: Job, waiting: queue.SimpleQueue[Chunk], answers: queue.SimpleQueue[Any]) -> None:
-    assert process.stdin is not None and process.stdout is not None
+def _feed(
+    process: subprocess.Popen[bytes], job: Job, waiting: queue.SimpleQueue[Chunk], answers: queue.SimpleQueue[Any]
+) -> None:
+    assert process.stdin is not None
+    assert process.stdout is not None
     chunk = None
     try:
         send(process.stdin, sys.path)  # type: ignore[arg-type]

@@ -15,10 +15,10 @@ from evalkit.core.contracts import Backend
 from evalkit.core.errors import EvalkitError, Problem, Resumable, SpecError, StoreError
 from evalkit.core.registry import find
 from evalkit.core.run import Run
-from evalkit.records.dataset import DataSet
+from evalkit.records.dataset import Chunk, DataSet
 from evalkit.runner.ask import ask_all, part_paths
 from evalkit.runner.baseline import Baseline, NoBaseline, find_run
-from evalkit.runner.checkpoint import RunFolder, open_run
+from evalkit.runner.checkpoint import open_run
 from evalkit.runner.engine_local import measure_all
 from evalkit.runner.finish import finished
 from evalkit.runner.measure import Job
@@ -79,7 +79,7 @@ def execute(
     suite: Suite,
     data: DataSet,
     options: Options,
-    report: Callable[[Outcome], None],
+    report: Callable[[Outcome], object],
     watch: Watch | None = None,
 ) -> Outcome:
     """Measure what is not measured yet, judge the gates, write the results and the reports.
@@ -107,13 +107,19 @@ def execute(
         try:
             measure_into(plan, folder.path, earlier[0].folder if earlier else None, account, progress)
         except KeyboardInterrupt:
-            raise Resumable(folder.run_id, progress.measured, data.n, options.command) from None
+            raise Resumable(folder.run_id, progress.done, data.n, options.command) from None
         watch.stop()
         default = options.baseline or suite.baseline
         named = _try(baseline, "baseline") if default else None
         run = finished(
-            plan, folder.path, folder.run_id, folder.started_at, account.usage(), baseline,
-            named.run.run_id if named else None, clock,
+            plan,
+            folder.path,
+            folder.run_id,
+            folder.started_at,
+            account.usage(),
+            baseline,
+            named.run.run_id if named else None,
+            clock,
         )
         outcome = Outcome(run, plan, catalog, named.run if named else None, resumed=progress.before)
         report(outcome)
@@ -193,15 +199,11 @@ class Progress:
         self.watch, self.n = watch, n
         self.before = self.done = 0
 
-    @property
-    def measured(self) -> int:
-        """Records that are done; of several passes over the data, the first counts."""
-        return min(self.done, self.n)
-
-    def start(self, passes: int, before: int) -> None:
-        """Measuring begins; ``before`` records were measured by an earlier process."""
-        self.before = self.done = before
-        self.watch.start("scoring", self.n * passes, before)
+    def start(self, what: str, before: int) -> None:
+        """A pass over the records begins; ``before`` of them were done by an earlier process."""
+        self.before, self.done = max(self.before, before), before
+        self.watch.stop()
+        self.watch.start(what, self.n, before)
 
     def advance(self, n: int) -> None:
         """``n`` more records are done."""
@@ -221,23 +223,26 @@ def measure_into(plan: Plan, folder: Path, earlier: Path | None, account: Accoun
         previous = folder / "previous"
         split(earlier, previous)
     job = Job(plan.cpu, plan.keep, parts, previous)
-    progress.start(2 if plan.asking else 1, sum(chunk.n for chunk in chunks if job.path(chunk).exists()))
+    progress.start("scoring", sum(chunk.n for chunk in chunks if job.path(chunk).exists()))
     measure_all(job, [chunk for chunk in chunks if _open(job, chunk)], progress.advance)
     if plan.asking:
         backend_of = {
-            spec.label: plan.backends[spec.backend]
-            for spec in plan.suite.metrics
-            if spec.label in plan.asking and spec.backend
+            spec.label: plan.backends[spec.backend] for spec in plan.suite.metrics if spec.label in plan.asking and spec.backend
         }
-        ask_all(plan.asking, backend_of, chunks, parts, previous, account, progress.advance)
-    files = [
-        [job.path(chunk), *(path for label in plan.asking for path in part_paths(parts, chunk, label))]
-        for chunk in chunks
-    ]
+        answered = {chunk.index for chunk in chunks if all(path.exists() for path in _asked(plan, parts, chunk))}
+        progress.start("asking", sum(chunk.n for chunk in chunks if chunk.index in answered))
+        chunks_left = [chunk for chunk in chunks if chunk.index not in answered]
+        ask_all(plan.asking, backend_of, chunks_left, parts, previous, account, progress.advance)
+    files = [[job.path(chunk), *_asked(plan, parts, chunk)] for chunk in chunks]
     merge(files, folder, plan.metrics, plan.keep)
 
 
-def _open(job: Job, chunk: Any) -> bool:
+def _asked(plan: Plan, parts: Path, chunk: Chunk) -> list[Path]:
+    """Where the judged rows of a chunk lie, of all metrics."""
+    return [path for label in plan.asking for path in part_paths(parts, chunk, label)]
+
+
+def _open(job: Job, chunk: Chunk) -> bool:
     """Whether a chunk is still to be measured, or lacks a column that gates ask for now."""
     path = job.path(chunk)
     if not path.exists():
@@ -290,4 +295,3 @@ def _try(baseline: Callable[[str], Baseline], name: str) -> Baseline | None:
         return baseline(name)
     except NoBaseline:
         return None
-

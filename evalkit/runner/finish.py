@@ -121,9 +121,7 @@ def git_state(root: Path) -> dict[str, Any] | None:
 
     def git(*arguments: str) -> str | None:
         try:
-            done = subprocess.run(
-                ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False
-            )
+            done = subprocess.run(["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=10, check=False)
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
@@ -136,12 +134,7 @@ def git_state(root: Path) -> dict[str, Any] | None:
 
 def _texts(plan: Plan) -> Batch | None:
     """The columns that corpus metrics need, of all records: only they hold the data set in memory."""
-    wanted = {
-        column
-        for metric in plan.metrics.values()
-        if isinstance(metric, CorpusMetric)
-        for column in metric.needs_of()
-    }
+    wanted = {column for metric in plan.metrics.values() if isinstance(metric, CorpusMetric) for column in metric.needs_of()}
     if not wanted:
         return None
     columns: dict[str, list[Any]] = {name: [] for name in sorted(wanted)}
@@ -156,4 +149,3 @@ def _shown(path: Path | None, root: Path) -> str | None:
     if path is None:
         return None
     return str(path.relative_to(root)) if path.is_relative_to(root) else str(path)
-

@@ -94,7 +94,8 @@ def _bounded(
     good = low >= gate.bound if at_least else high <= gate.bound
     bad = high < gate.bound if at_least else low > gate.bound
     if ci is None:
-        return _result(gate, title, "pass" if good else "fail", observed, ci, f"the value is {numbers.number(observed)} (no interval)")
+        why = f"the value is {numbers.number(observed)} (no interval)"
+        return _result(gate, title, "pass" if good else "fail", observed, ci, why)
     if good:
         why = f"the interval starts at {numbers.number(low)}" if at_least else f"the interval ends at {numbers.number(high)}"
         return _result(gate, title, "pass", observed, ci, why)
@@ -102,7 +103,8 @@ def _bounded(
         why = f"the interval ends at {numbers.number(high)}" if at_least else f"the interval starts at {numbers.number(low)}"
         return _result(gate, title, "fail", observed, ci, f"{numbers.number(observed)}; {why}")
     more = more_needed(observed, stderr, n, bound=gate.bound, level=settings.confidence)
-    return _result(gate, title, "inconclusive", observed, ci, f"{numbers.number(observed)}, {numbers.number(low)} to {numbers.number(high)}{_more(more)}")
+    why = f"{numbers.number(observed)}, {numbers.number(low)} to {numbers.number(high)}{_more(more)}"
+    return _result(gate, title, "inconclusive", observed, ci, why)
 
 
 def _no_worse(
@@ -118,14 +120,17 @@ def _no_worse(
         return _result(gate, title, "inconclusive", math.nan, None, f"the baseline {baseline.run.run_id} has no {gate.metric}")
     if theirs.fingerprint != one.fingerprint:
         was, now = theirs.signature, one.signature
-        why = f"{was} then, {now} now" if was != now else "its prompt, model or version is another"
-        return _result(
-            gate, title, "inconclusive", math.nan, None, f"the metric changed since {baseline.run.run_id}: {why}; run the baseline again"
-        )
+        what = f"{was} then, {now} now" if was != now else "its prompt, model or version is another"
+        why = f"the metric changed since {baseline.run.run_id}: {what}; run the baseline again"
+        return _result(gate, title, "inconclusive", math.nan, None, why)
     found = compare(one.label, one.metric, evidence.table, mask, baseline, settings)
     if found is None:
         return _result(
-            gate, title, "inconclusive", math.nan, None,
+            gate,
+            title,
+            "inconclusive",
+            math.nan,
+            None,
             f"the baseline {baseline.run.run_id} has no rows.parquet beside its results.json, so no difference can be tested",
         )
     direction = one.metric.direction(one.metric.parts[index])
@@ -141,9 +146,7 @@ def _no_worse(
         return _result(gate, title, "pass", diff, ci, told)
     if best < -gate.margin:
         return _result(gate, title, "fail", diff, ci, told)
-    more = more_needed(
-        sign * diff, float(found.interval.stderr[index]), found.n, bound=-gate.margin, level=settings.confidence
-    )
+    more = more_needed(sign * diff, float(found.interval.stderr[index]), found.n, bound=-gate.margin, level=settings.confidence)
     return _result(gate, title, "inconclusive", diff, ci, f"{told}{_more(more)}")
 
 
@@ -203,7 +206,7 @@ def title_of(gate: GateSpec) -> str:
     if gate.every:
         assert gate.threshold is not None
         sign = "=" if gate.threshold == 1 else "≥"
-        return f"{gate.metric} {sign} {_plain(gate.threshold)}{' in every record' if not on else on}"
+        return f"{gate.metric} {sign} {_plain(gate.threshold)}{on or ' in every record'}"
     if gate.rule == "no_worse_than":
         margin = f" − {_plain(gate.margin)}" if gate.margin else ""
         return f"{gate.metric} no worse than {gate.baseline or 'baseline'}{margin}{on}"
@@ -213,18 +216,35 @@ def title_of(gate: GateSpec) -> str:
 
 
 def _result(
-    gate: GateSpec, title: str, outcome: Outcome, observed: float, ci: tuple[float, float] | None, reason: str,
+    gate: GateSpec,
+    title: str,
+    outcome: Outcome,
+    observed: float,
+    ci: tuple[float, float] | None,
+    reason: str,
     records: Sequence[str] = (),
 ) -> GateResult:
     bound = gate.threshold if gate.every else -gate.margin if gate.rule == "no_worse_than" else gate.bound
     return GateResult(
-        metric=gate.metric, rule=gate.rule, bound=bound, observed=observed, ci=ci, outcome=outcome, reason=reason,
-        title=title, records=tuple(records), where=dict(gate.where), lets_by=gate.on_inconclusive == "pass",
+        metric=gate.metric,
+        rule=gate.rule,
+        bound=bound,
+        observed=observed,
+        ci=ci,
+        outcome=outcome,
+        reason=reason,
+        title=title,
+        records=tuple(records),
+        where=dict(gate.where),
+        lets_by=gate.on_inconclusive == "pass",
     )
 
 
 def _where(gate: GateSpec) -> str:
-    return ", ".join(f"{name}={'|'.join(map(_text, v)) if isinstance(v, (list, tuple)) else _text(v)}" for name, v in gate.where.items())
+    return ", ".join(
+        f"{name}={'|'.join(map(_text, wanted if isinstance(wanted, (list, tuple)) else [wanted]))}"
+        for name, wanted in gate.where.items()
+    )
 
 
 def _text(value: Any) -> str:

@@ -59,7 +59,7 @@ def guarded(metric: Metric, batch: Batch) -> Rows:
     """Rows of a batch; a metric that raises is tried record by record, so that only the culprits are errors."""
     try:
         return checked(metric, metric.score(batch))
-    except Exception as error:  # noqa: BLE001 - a metric may be anybody's code
+    except Exception as error:
         if len(batch) == 1:
             return Rows(np.full((1, len(metric.columns)), np.nan), errors={0: f"{type(error).__name__}: {error}"})
         return Rows.concat([guarded(metric, batch.take([index])) for index in range(len(batch))])

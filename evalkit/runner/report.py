@@ -114,9 +114,7 @@ def _aligned(run: Run, baseline: Run, ids: Sequence[str]) -> dict[str, np.ndarra
     theirs = read_table(baseline.folder).ids
     place = {name: index for index, name in enumerate(theirs)}
     at = np.array([place.get(name, -1) for name in ids], dtype=np.int64)
-    return {
-        name: np.where(at >= 0, scores[at], np.nan) for name, scores in _scores(baseline).items() if name in run.metrics
-    }
+    return {name: np.where(at >= 0, scores[at], np.nan) for name, scores in _scores(baseline).items() if name in run.metrics}
 
 
 def _fetch(data: DataSet) -> Any:

@@ -53,8 +53,14 @@ class Measured:
     def of(self, mask: NDArray[np.bool_]) -> Measured:
         """Over some of the records."""
         return Measured(
-            self.label, self.metric, self.statistics[mask], self.errors[mask], self.skipped[mask],
-            self.signature, self.fingerprint, self.texts.take(np.flatnonzero(mask)) if self.texts else None,
+            self.label,
+            self.metric,
+            self.statistics[mask],
+            self.errors[mask],
+            self.skipped[mask],
+            self.signature,
+            self.fingerprint,
+            self.texts.take(np.flatnonzero(mask)) if self.texts else None,
         )
 
     def corpus(self) -> Floats | None:
@@ -72,9 +78,7 @@ def statistic_of(metric: Measure, rows: Floats) -> Statistic:
     return Statistic(rows, metric.combine, None if metric.additive else metric.combine_rows)
 
 
-def values(
-    measured: Sequence[Measured], clusters: NDArray[np.int64] | None, settings: Settings
-) -> dict[str, Value]:
+def values(measured: Sequence[Measured], clusters: NDArray[np.int64] | None, settings: Settings) -> dict[str, Value]:
     """Every part of every metric, by full name."""
     estimated = intervals(
         [one.statistic() for one in measured],
@@ -89,9 +93,7 @@ def values(
     return found
 
 
-def _values_of(
-    one: Measured, interval: Interval, clusters: NDArray[np.int64] | None, settings: Settings
-) -> dict[str, Value]:
+def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | None, settings: Settings) -> dict[str, Value]:
     scored = ~np.isnan(one.statistics).any(axis=1)
     n, total = int(scored.sum()), len(one.statistics)
     whole = one.corpus()
@@ -126,10 +128,9 @@ def wilson_bounds(hits: Floats, clusters: NDArray[np.int64] | None, confidence: 
         return None
     if clusters is None or len(np.unique(clusters)) == len(clusters):
         low, high = wilson(hits.sum(), len(hits), confidence)
-    else:
-        _, codes, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
-        low, high = wilson_clustered(np.bincount(codes, weights=hits), sizes, confidence)
-    return float(low), float(high)
+        return float(low), float(high)
+    _, codes, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    return wilson_clustered(np.bincount(codes, weights=hits), sizes, confidence)
 
 
 def slices(

@@ -6,6 +6,7 @@ killed parent leaves nothing behind: the pipe closes, and the worker with it.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pickle
 import signal
@@ -47,7 +48,7 @@ def serve(requests: BinaryIO, replies: BinaryIO) -> None:
             return
         try:
             send(replies, ("done", measure_chunk(job, chunk)))
-        except Exception as error:  # noqa: BLE001 - the parent decides what it means
+        except Exception as error:
             try:
                 send(replies, ("error", error))
             except (pickle.PicklingError, AttributeError, TypeError):
@@ -58,10 +59,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the parent's to handle
     replies = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # whatever a metric prints must not mix with the replies
-    try:
+    with contextlib.suppress(EOFError, BrokenPipeError):
         serve(sys.stdin.buffer, replies)
-    except (EOFError, BrokenPipeError):
-        pass
 
 
 if __name__ == "__main__":

@@ -74,7 +74,8 @@ class Catalog:
             self.engine = sa.create_engine(self.url, connect_args={"timeout": 30} if not url else {})
             self._migrate()
         except (sa.exc.SQLAlchemyError, ImportError) as error:
-            raise StoreError(f"{url or home / 'catalog.sqlite'}: the catalog cannot be opened ({_first_line(error)})") from error
+            where = url or home / "catalog.sqlite"
+            raise StoreError(f"{where}: the catalog cannot be opened ({_first_line(error)})") from error
 
     def _migrate(self) -> None:
         if not self._current():

@@ -84,12 +84,15 @@ def merge(parts: Sequence[Sequence[Path]], folder: Path, metrics: Mapping[str, M
     notes = [(f"{label}.{note}", pa.string()) for label in metrics for note in NOTES]
     rows_schema = pa.schema([("id", pa.string()), *((f"@{name}", pa.string()) for name in attributes), *floats])
     scores_schema = pa.schema([("id", pa.string()), *scores, *notes])
-    with writing(folder / "rows.parquet") as rows_path, writing(folder / "scores.parquet") as scores_path:
-        with pq.ParquetWriter(rows_path, rows_schema, compression="zstd") as rows_out, \
-                pq.ParquetWriter(scores_path, scores_schema, compression="zstd") as scores_out:
-            for table in _grouped(parts):
-                rows_out.write_table(_conform(table, rows_schema))
-                scores_out.write_table(_conform(table, scores_schema))
+    with (
+        writing(folder / "rows.parquet") as rows_path,
+        writing(folder / "scores.parquet") as scores_path,
+        pq.ParquetWriter(rows_path, rows_schema, compression="zstd") as rows_out,
+        pq.ParquetWriter(scores_path, scores_schema, compression="zstd") as scores_out,
+    ):
+        for table in _grouped(parts):
+            rows_out.write_table(_conform(table, rows_schema))
+            scores_out.write_table(_conform(table, scores_schema))
 
 
 def split(folder: Path, target: Path) -> None:
@@ -203,9 +206,7 @@ def _gather(table: pa.Table, name: str, *, as_json: bool) -> dict[int, Any]:
     if name not in table.column_names:
         return {}
     column = table[name].to_pylist()
-    return {
-        index: msgspec.json.decode(note) if as_json else note for index, note in enumerate(column) if note is not None
-    }
+    return {index: msgspec.json.decode(note) if as_json else note for index, note in enumerate(column) if note is not None}
 
 
 def _grouped(parts: Sequence[Sequence[Path]]) -> Iterable[pa.Table]:
@@ -238,7 +239,5 @@ def _stacked(tables: Sequence[pa.Table], name: str) -> pa.ChunkedArray:
 def _conform(table: pa.Table, schema: pa.Schema) -> pa.Table:
     import pyarrow as pa
 
-    arrays = [
-        table[entry.name] if entry.name in table.column_names else empty(entry.type, len(table)) for entry in schema
-    ]
+    arrays = [table[entry.name] if entry.name in table.column_names else empty(entry.type, len(table)) for entry in schema]
     return pa.table(arrays, schema=schema)

@@ -135,7 +135,9 @@ def test_a_changed_gate_goes_on_with_the_interrupted_run_even_when_it_selects_by
         time.sleep(0.005)
     os.kill(process.pid, signal.SIGKILL)
     process.communicate()
-    suite.write_text(SUITE.replace("slices: [model]\n", "").replace("min: 0.2}", "min: 0.2, where: {input: [q1, q2, q5, q8, q9]}}"))
+    suite.write_text(
+        SUITE.replace("slices: [model]\n", "").replace("min: 0.2}", "min: 0.2, where: {input: [q1, q2, q5, q8, q9]}}")
+    )
     again = cli("run", suite, cwd=suite.parent)
     assert again.returncode in (0, 1), again.stderr
     assert "measured already" in again.stdout

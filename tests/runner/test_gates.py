@@ -100,7 +100,9 @@ def test_where_takes_several_values_and_null() -> None:
 
 
 def test_a_where_that_selects_nothing_is_inconclusive_not_a_pass() -> None:
-    gate, run = outcome(answers(3, 0, tag="t"), {"metric": "exact_match", "where": {"tag": "typo"}, "threshold": 1, "every": True})
+    gate, run = outcome(
+        answers(3, 0, tag="t"), {"metric": "exact_match", "where": {"tag": "typo"}, "threshold": 1, "every": True}
+    )
     assert (gate.outcome, run.exit_code) == ("inconclusive", 1)
     assert "tag=typo" in gate.reason
 
@@ -131,7 +133,9 @@ class TestAgainstABaseline:
         assert done.returncode == 0, done.stderr
         assert [gate["outcome"] for gate in self.gates(done)] == ["pass", "pass"]
 
-    def test_a_clear_loss_fails_and_a_paired_difference_is_told(self, baseline: Path, cli: Any, records: Any, jsonl: Any) -> None:
+    def test_a_clear_loss_fails_and_a_paired_difference_is_told(
+        self, baseline: Path, cli: Any, records: Any, jsonl: Any
+    ) -> None:
         worse = records(400, right=0.7, seed=1)
         for record in worse[:120]:
             record["output"] = "something else"
@@ -158,8 +162,11 @@ class TestAgainstABaseline:
         assert "more records would tell" in first["reason"]
 
     def test_another_definition_of_the_metric_is_never_compared(self, baseline: Path, cli: Any) -> None:
-        text = (baseline / "s.yaml").read_text().replace("[exact_match,", "[exact_match: {ignore_case: true},").replace(
-            "[exact_match: {ignore_case: true}, levenshtein]", "[{exact_match: {ignore_case: true}}, levenshtein]"
+        text = (
+            (baseline / "s.yaml")
+            .read_text()
+            .replace("[exact_match,", "[exact_match: {ignore_case: true},")
+            .replace("[exact_match: {ignore_case: true}, levenshtein]", "[{exact_match: {ignore_case: true}}, levenshtein]")
         )
         (baseline / "s.yaml").write_text(text)
         done = cli("run", "s.yaml", "--json", "--baseline", "main/results.json")
