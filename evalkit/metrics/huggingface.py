@@ -82,6 +82,14 @@ class HuggingFace(CorpusMetric):
     def needs_of(self) -> tuple[str, ...]:
         return (self.predictions, *([self.references] if self.references else []))
 
+    def prepare(self) -> None:
+        """Load the module.
+
+        Raises:
+            ModuleFailed: there is none, or a package that it imports is missing.
+        """
+        self._load()
+
     def corpus(self, batch: Batch) -> Floats:
         """The results over all records of the batch, shape (parts,); NaN for none.
 

@@ -154,7 +154,7 @@ def test_a_module_that_raises_is_one_clear_error(module):
 
 def test_a_module_that_cannot_be_had_says_what_to_do():
     with pytest.raises(ModuleFailed, match=r"evaluate:no_such could not be loaded: .*name the path of its script"):
-        corpus(HuggingFace("no_such"), ["a"], ["a"])
+        HuggingFace("no_such").prepare()
 
 
 def test_a_path_without_a_script_is_refused_when_the_metric_is_built(tmp_path):
