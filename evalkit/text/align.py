@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.text.ngrams import Ints, Sequences, offsets_of
+from evalkit.text.ngrams import Ints, Sequences
 
 _CELLS = 1 << 18  # tokens sorted at once: 2 MB of keys
 _PAD = np.iinfo(np.int64).max
@@ -130,7 +130,7 @@ class Alignment:
                 relatives = related(ids[place])
                 if names.isdisjoint(relatives):
                     continue
-                best = max(names & relatives, key=lambda name: free[name][-1])  # noqa: B023 - called at once
+                best = max(names & relatives, key=lambda name: free[name][-1])
                 found[0].append(place)
                 found[1].append(free[best].pop())
                 if not free[best]:

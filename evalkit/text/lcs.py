@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ def lcs_lengths(first: Sequences, second: Sequences) -> NDArray[np.int64]:
 
 def _lists(tokens: Sequences) -> list[list[int]]:
     bounds = tokens.offsets.tolist()
-    return [tokens.ids[low:high].tolist() for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [tokens.ids[low:high].tolist() for low, high in pairwise(bounds)]
 
 
 def union_hits(reference: Sequence[Sequence[int]], candidate: Sequence[Sequence[int]]) -> int:
@@ -51,10 +52,8 @@ def union_hits(reference: Sequence[Sequence[int]], candidate: Sequence[Sequence[
     for line in candidate:
         met: dict[int, list[int]] = {}  # reference line → the bits of each candidate word; a run without any is one 0
         last: dict[int, int] = {}
-        for number, masks in enumerate(map(postings.get, line)):
-            if masks is None:
-                continue
-            for owner, mask in masks.items():
+        for number, word in enumerate(line):
+            for owner, mask in postings.get(word, {}).items():
                 if owner not in met:
                     met[owner] = [mask]
                 elif last[owner] == number - 1:

@@ -26,8 +26,9 @@ def pieces(text: str) -> tuple[list[str], str]:
     """A text as pieces that can be tokenised one by one: those that a space follows, and the rest.
 
     The rules look past a space only at the text's two ends: its last full stop may have closing brackets, quotes and
-    white space behind it, and two quotes that begin a text are not read as they are after a space. So the last piece runs from the last
-    part that holds anything else; it keeps the space before it, which says that it does not begin the text.
+    white space behind it, and two quotes that begin a text are not read as they are after a space. So the last piece
+    runs from the last part that holds anything else; it keeps the space before it, which says that it does not begin
+    the text.
     """
     parts = text.split(" ")
     if len(parts) == 1 or text.startswith(_OPENINGS):

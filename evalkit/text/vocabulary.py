@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from threading import Lock
 from typing import Generic, TypeVar
 
@@ -53,7 +54,7 @@ def one_character_each(tokens: Sequences) -> list[str]:
     codes += (codes >= _SURROGATES).astype("<u4") * np.uint32(_GAP)
     whole = codes.tobytes().decode("utf-32-le")
     bounds = tokens.offsets.tolist()
-    return [whole[low:high] for low, high in zip(bounds, bounds[1:], strict=False)]
+    return [whole[low:high] for low, high in pairwise(bounds)]
 
 
 def blocks(sizes: NDArray[np.int64], budget: int) -> Iterator[tuple[int, int]]:

@@ -161,7 +161,7 @@ def _zipped(place: Path) -> dict[str, bytes]:
 def _index(data: mmap.mmap | bytes) -> dict[str, str]:
     """Lemma → the rest of its line in an index file; the licence at the top is indented."""
     lines = bytes(data).decode().rstrip("\n").split("\n")
-    index = dict([line.split(" ", 1) for line in lines])  # noqa: C404 - pairs of a list, at the speed of C
+    index = dict([line.split(" ", 1) for line in lines])
     index.pop("", None)
     return index
 

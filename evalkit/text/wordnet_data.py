@@ -23,10 +23,10 @@ _PATIENCE_S = 120.0
 _LEXNAMES = (
     ("adj", 3, "all pert"),
     ("adv", 4, "all"),
-    ("noun", 1, "Tops act animal artifact attribute body cognition communication event feeling food group location motive"
-                " object person phenomenon plant possession process quantity relation shape state substance time"),
-    ("verb", 2, "body change cognition communication competition consumption contact creation emotion motion perception"
-                " possession social stative weather"),
+    ("noun", 1, ("Tops act animal artifact attribute body cognition communication event feeling food group location motive"
+                " object person phenomenon plant possession process quantity relation shape state substance time")),
+    ("verb", 2, ("body change cognition communication competition consumption contact creation emotion motion perception"
+                " possession social stative weather")),
     ("adj", 3, "ppl"),
 )  # fmt: skip
 
@@ -133,7 +133,7 @@ def _run(command: Sequence[str], folder: Path) -> None:
     environment = {**os.environ, "LC_ALL": "C", "DEBIAN_FRONTEND": "noninteractive"}
     subprocess.run(
         command, cwd=folder, env=environment, check=True, timeout=_PATIENCE_S,
-        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        stdin=subprocess.DEVNULL, capture_output=True, text=True,
     )  # fmt: skip
 
 

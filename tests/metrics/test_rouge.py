@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -119,7 +121,7 @@ def test_where_a_batch_is_split_changes_nothing(made):
         bounds = [0, *cuts, 90]
         parts = [
             Rouge(detail=True).measure(Batch({"output": outputs[low:high], "reference": references[low:high]}))
-            for low, high in zip(bounds, bounds[1:], strict=False)
+            for low, high in pairwise(bounds)
         ]
         assert Rows.concat(parts).values.tolist() == whole.tolist()
 

@@ -7,6 +7,7 @@ import random
 import shutil
 import stat
 import subprocess
+import sys
 import zipfile
 from itertools import chain
 from pathlib import Path
@@ -26,12 +27,12 @@ _LICENCE = "  1 WordNet 3.0 Copyright 2006 by Princeton University.  \n"
 def tiny(folder: Path) -> Path:
     """A WordNet of two synsets in WNDB's format, with the files that NLTK wants."""
     folder.mkdir(parents=True)
-    synset = "%08d 06 n 02 car 0 automobile 0 000 | a vehicle\n" % len(_LICENCE)
+    synset = f"{len(_LICENCE):08d} 06 n 02 car 0 automobile 0 000 | a vehicle\n"
     (folder / "data.noun").write_text(_LICENCE + synset)
     (folder / "index.noun").write_text(
         _LICENCE + "".join(f"{word} n 1 0 1 0 {len(_LICENCE):08d}  \n" for word in ("automobile", "car"))
     )
-    mark = "%08d 00 s 03 galore(ip) 0 abounding 0 New_York 0 000 | in plenty\n" % len(_LICENCE)
+    mark = f"{len(_LICENCE):08d} 00 s 03 galore(ip) 0 abounding 0 New_York 0 000 | in plenty\n"
     (folder / "data.adj").write_text(_LICENCE + mark)
     (folder / "index.adj").write_text(_LICENCE + f"galore a 1 0 1 0 {len(_LICENCE):08d}  \n")
     for name in FILES:
@@ -113,8 +114,6 @@ def test_nltks_folders_are_those_that_nltk_searches(monkeypatch):
 
     assert [str(folder) for folder in nltk_folders()] == nltk.data.path
     code = "import os; from evalkit.text.wordnet import nltk_folders as f; a = [str(p) for p in f()]; import nltk.data; assert a == nltk.data.path"
-    import sys
-
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NLTK_DATA": f"/a{os.pathsep}/b/c"})
 
 
