@@ -56,8 +56,8 @@ class Chrf(Metric):
             parts.append(self._characters(batch, references))
         if self.word_order:
             parts.append(self._words(batch, references))
-        statistics = np.concatenate(parts, axis=1)  # (references, orders, 3)
-        statistics = statistics.reshape(len(statistics), -1).astype(np.float64)
+        counts = np.concatenate(parts, axis=1)  # (references, orders, 3)
+        statistics: Floats = counts.reshape(len(counts), len(self.columns)).astype(np.float64)
         if references.single:
             return Rows(statistics)
         return Rows(statistics[first_best(self._f_score(statistics), references)])

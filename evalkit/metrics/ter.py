@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import ClassVar
 
 import numpy as np
@@ -91,4 +92,4 @@ def as_strings(sequences: Sequences) -> list[str]:
     codes[codes >= _SURROGATES] += 0x800
     whole = codes.tobytes().decode("utf-32-le")
     bounds = sequences.offsets.tolist()
-    return [whole[low:high] for low, high in zip(bounds, bounds[1:])]
+    return [whole[low:high] for low, high in pairwise(bounds)]

