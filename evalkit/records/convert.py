@@ -19,7 +19,7 @@ from evalkit.records.canonical import COLUMNS
 NoneType = type(None)
 
 
-class Unfit(ValueError):  # noqa: N818
+class Unfit(ValueError):
     """A value that its column cannot hold: ``must`` says what it holds, ``hint`` the way out, ``found`` what is wrong."""
 
     def __init__(self, must: str, hint: str | None = None, found: str | None = None) -> None:

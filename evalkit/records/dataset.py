@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
@@ -101,9 +102,13 @@ def scan(
     if problems:
         raise SpecError(problems)
     fields, first = dict(fields or {}), limit if shuffle is None else None
-    sha256 = _digest_in_background([source.path for source in sources])
-    scanned = scan_all(sources, fields, limit=first, workers=workers, progress=progress)
-    whole = checked(sources, scanned, told, fields, needs)
+    sha256, stopped = _digest_in_background([source.path for source in sources])
+    try:
+        scanned = scan_all(sources, fields, limit=first, workers=workers, progress=progress)
+        whole = checked(sources, scanned, told, fields, needs)
+    except BaseException:
+        stopped.set()
+        raise
     return _divide(whole, label, sha256.result(), fields, limit, shuffle, chunk_records)
 
 
@@ -268,18 +273,22 @@ def _taken(whole: Whole, derived: NDArray[np.bool_], fields: Mapping[str, str]) 
     return taken
 
 
-def _digest_in_background(paths: Sequence[Path]) -> Future[str]:
-    """sha256 of the files' bytes, one after the other, on a thread of its own (hashing does not hold the interpreter)."""
+def _digest_in_background(paths: Sequence[Path]) -> tuple[Future[str], threading.Event]:
+    """sha256 of the files' bytes, one after the other, and how to stop it.
+
+    It has a thread of its own: hashing does not hold the interpreter, so that it costs no time beside the scan.
+    """
+    stopped = threading.Event()
 
     def digest() -> str:
         sha = hashlib.sha256()
         for path in paths:
             with path.open("rb") as file:
-                while block := file.read(1 << 20):
+                while not stopped.is_set() and (block := file.read(1 << 20)):
                     sha.update(block)
         return sha.hexdigest()
 
     pool = ThreadPoolExecutor(1)
     future = pool.submit(digest)
     pool.shutdown(wait=False)
-    return future
+    return future, stopped

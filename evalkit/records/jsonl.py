@@ -221,7 +221,7 @@ def _likely(line: str, error: json.JSONDecodeError) -> str | None:
     return None
 
 
-class _Constant(ValueError):  # noqa: N818
+class _Constant(ValueError):
     """A word that JSON does not have."""
 
 
