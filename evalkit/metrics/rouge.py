@@ -18,7 +18,7 @@ from evalkit.core.rows import Floats, Rows
 from evalkit.core.signature import VERSION
 from evalkit.stats.ratio import ratio
 from evalkit.text.lcs import lcs_lengths, union_hits
-from evalkit.text.ngrams import pair_matches
+from evalkit.text.overlap import shared_ngrams
 from evalkit.text.vocabulary import blocks
 from evalkit.text.words import Words, word_ids, words_of
 
@@ -117,14 +117,13 @@ class Rouge(Metric):
         """F, precision and recall of each pair and type, shape (n, types, 3)."""
         lengths = np.stack([hypotheses.tokens.lengths, references.tokens.lengths])
         orders = {kind: int(kind[5:]) for kind in self.types if _NGRAM.fullmatch(kind)}
-        if orders:
-            shared = pair_matches(hypotheses.tokens, references.tokens, max(orders.values()))
         if len(orders) < len(self.types):
             longest = lcs_lengths(hypotheses.tokens, references.tokens)
         values = np.empty((lengths.shape[1], len(self.types), 3))
         for column, kind in enumerate(self.types):
             if kind in orders:
-                hits, totals = shared[:, orders[kind] - 1], np.maximum(lengths - orders[kind] + 1, 0)
+                hits = shared_ngrams(hypotheses.tokens, references.tokens, orders[kind])
+                totals = np.maximum(lengths - orders[kind] + 1, 0)
             elif kind == "rougeL":
                 hits, totals = longest, lengths
             else:

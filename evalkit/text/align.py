@@ -30,7 +30,7 @@ def match_from_the_ends(first: Sequences, second: Sequences) -> Matches:
     around that point, because places count from the start on one side and from the end on the other.
     """
     found_first, found_second = [np.zeros(0, dtype=np.int64)], [np.zeros(0, dtype=np.int64)]
-    for pairs in _similar(first.lengths, second.lengths):
+    for pairs in similar_pairs(first.lengths, second.lengths):
         keys, bits = _rows(first, second, pairs)
         width = keys.shape[1]
         keys.sort(axis=1)
@@ -49,7 +49,7 @@ def match_from_the_ends(first: Sequences, second: Sequences) -> Matches:
     return Matches(np.concatenate(found_first), np.concatenate(found_second))
 
 
-def _similar(first: Ints, second: Ints) -> Iterator[Ints]:
+def similar_pairs(first: Ints, second: Ints) -> Iterator[Ints]:
     """Pairs of similar size, as many as fit in `_CELLS` when padded to the same width; those with an empty side left out."""
     sizes = first + second + 1
     order = np.flatnonzero((first > 0) & (second > 0))
