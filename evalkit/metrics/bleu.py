@@ -11,11 +11,11 @@ import numpy as np
 
 from evalkit.core.batch import Batch, Ragged
 from evalkit.core.contracts import DataFacts, Metric
-from evalkit.core.errors import MissingExtra, SpecError
+from evalkit.core.errors import SpecError
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.metrics.mt_signature import sacrebleu_signature
-from evalkit.text.mt_segmenters import SENTENCEPIECE, Segmenter, file_sha256, mecab, sentencepiece
+from evalkit.text.mt_segmenters import PACKAGES, SENTENCEPIECE, Segmenter, file_sha256, installed, mecab, sentencepiece
 from evalkit.text.mt_tokens import WordPieces, squeezed
 from evalkit.text.ngrams import Ints, Sequences, ngram_totals, pair_matches, pooled_matches
 
@@ -65,6 +65,14 @@ class Bleu(Metric):
             if self.tokenize not in SENTENCEPIECE:
                 raise SpecError(f"spm_model is given, but tokenize: {self.tokenize} does not use it.")
             file_sha256(self.spm_model)
+        if self.impl == "reference":
+            installed("bleu with impl: reference", "reference", "sacrebleu")
+            if self.tokenize in SENTENCEPIECE:
+                raise SpecError(
+                    f"impl: reference with tokenize: {self.tokenize} would download a model; use impl: fast with spm_model."
+                )
+        if self.tokenize in PACKAGES:
+            installed(f"tokenize: {self.tokenize}", *PACKAGES[self.tokenize])
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -189,14 +197,8 @@ class Bleu(Metric):
 
     def _reference(self, effective_order: bool) -> Any:
         """sacrebleu's own BLEU with these options."""
-        try:
-            from sacrebleu.metrics.bleu import BLEU
-        except ImportError as error:
-            raise MissingExtra("bleu with impl: reference", "sacrebleu", "reference") from error
-        if self.tokenize in SENTENCEPIECE:
-            raise SpecError(
-                f"impl: reference with tokenize: {self.tokenize} would download a model; use impl: fast with spm_model."
-            )
+        from sacrebleu.metrics.bleu import BLEU
+
         return BLEU(
             lowercase=self.lowercase, force=True, tokenize=self.tokenize, smooth_method=self.smooth_method,
             smooth_value=self.smooth_value, max_ngram_order=self.max_ngram_order, effective_order=effective_order,

