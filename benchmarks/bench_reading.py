@@ -23,6 +23,8 @@ from typing import Any
 
 from _common import isolated, machine, record
 
+from evalkit.core.workers import Workers
+
 
 def texts(n: int) -> Iterable[tuple[str, str]]:
     rng = random.Random(4)
@@ -61,7 +63,8 @@ def digest(columns: Iterable[Iterable[str]]) -> str:
 def ours_scan(path: Path, workers: int) -> int:
     from evalkit.records.dataset import scan
 
-    return scan([path], label=path.name, workers=workers).n
+    with Workers(workers) as pool:
+        return scan([path], label=path.name, workers=pool).n
 
 
 def ours_read(chunks: list[Any]) -> int:

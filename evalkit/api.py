@@ -14,6 +14,7 @@ from evalkit.core.contracts import Backend, CorpusMetric, Measure, Metric, Model
 from evalkit.core.errors import EvalkitError, SpecError
 from evalkit.core.rows import Rows
 from evalkit.core.run import Run
+from evalkit.core.workers import Workers
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -133,7 +134,9 @@ def run(
 
     loaded = limited(load_suite(suite, overrides=overrides or {}, baseline=baseline), limit)
     options = Options(baseline, store, Path(out) if out else None, fresh, retry_errors, f"evalkit run {suite}")
-    return execute(loaded, open_data(loaded, spool_of(loaded, store)), options, report_outcome).run
+    with Workers() as workers:
+        data = open_data(loaded, spool_of(loaded, store), workers=workers)
+        return execute(loaded, data, options, report_outcome, workers=workers).run
 
 
 def evaluate(
@@ -162,9 +165,10 @@ def evaluate(
 
     loaded = suite_of({"metrics": list(metrics), **suite}, name=name)
     data = open_data(loaded, spool_of(loaded, store), records=records)
-    if store is None:
-        return evaluate_directly(loaded, data)
-    return execute(loaded, data, Options(store=store), report_outcome).run
+    with Workers() as workers:
+        if store is None:
+            return evaluate_directly(loaded, data, workers)
+        return execute(loaded, data, Options(store=store), report_outcome, workers=workers).run
 
 
 def assert_passes(suite: str | Path, **options: Any) -> Run:

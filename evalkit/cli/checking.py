@@ -6,6 +6,7 @@ import sys
 from dataclasses import asdict
 
 from evalkit.cli.running import shown_path
+from evalkit.core.workers import Workers
 from evalkit.runner.data import limited, open_data
 from evalkit.runner.execute import check_baselines, spool_of
 from evalkit.specs.load import load_suite
@@ -15,10 +16,12 @@ from evalkit.specs.override import split_overrides
 def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store: str | None, *, as_json: bool) -> int:
     """Validate a suite and its data, print the data's own faults, and score nothing; problems are raised."""
     from evalkit.records.faults import faults
-    from evalkit.reports.terminal import make_console, print_header, say
+    from evalkit.reports.console import make_console, say
+    from evalkit.reports.terminal import print_header
 
     suite = limited(load_suite(name, overrides=split_overrides(overrides)), limit)
-    data = open_data(suite, spool_of(suite, store))
+    with Workers() as workers:
+        data = open_data(suite, spool_of(suite, store), workers=workers)
     check_baselines(suite, store)
     found = faults(data, slices=suite.slices)
     if as_json:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.core.errors import Problem, SpecError
+from evalkit.core.workers import Workers
 from evalkit.runner.data import limited, open_data
 from evalkit.runner.execute import Options, Outcome, execute, spool_of
 from evalkit.runner.report import report_outcome, results_json
@@ -68,13 +69,20 @@ class Bar:
 
 def run_suite(wanted: Wanted) -> int:
     """Run a suite, print what there is to say, and return the exit code."""
-    from evalkit.reports.terminal import make_console, print_header, print_run
+    from evalkit.reports.console import make_console
 
     _not_yet(wanted)
     console = make_console(stderr=wanted.json)
     suite = load_suite(wanted.suite, overrides=split_overrides(wanted.overrides), baseline=wanted.baseline)
     suite = limited(suite, wanted.limit)
-    data = open_data(suite, spool_of(suite, wanted.store))
+    with Workers() as workers:
+        return _run(wanted, suite, console, workers)
+
+
+def _run(wanted: Wanted, suite: Suite, console: Console, workers: Workers) -> int:
+    from evalkit.reports.terminal import print_header, print_run
+
+    data = open_data(suite, spool_of(suite, wanted.store), workers=workers)
     if not wanted.json:
         print_header(suite.name, data.n, shown_path(suite), console)
     kept: dict[str, Any] = {}
@@ -83,7 +91,7 @@ def run_suite(wanted: Wanted) -> int:
         kept["summary"], kept["paths"] = report_outcome(outcome, html=wanted.html, markdown=wanted.markdown)
 
     options = Options(wanted.baseline, wanted.store, wanted.out, wanted.fresh, wanted.retry_errors, wanted.command)
-    outcome = execute(suite, data, options, report, Bar(console))
+    outcome = execute(suite, data, options, report, Bar(console), workers)
     if wanted.json:
         sys.stdout.write(results_json(outcome.run))
         return outcome.run.exit_code

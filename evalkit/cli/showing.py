@@ -102,16 +102,13 @@ def _suite(name: str) -> Path | None:
 
 
 def _show_run(run: Run, as_json: bool, html: Path | None, markdown: Path | None) -> None:
+    from evalkit.reports.console import make_console
     from evalkit.reports.summary import summarise
-    from evalkit.reports.terminal import make_console, print_run
-    from evalkit.runner.report import record_view, rendered, results_json
-    from evalkit.store.files import write_text
+    from evalkit.reports.terminal import print_run
+    from evalkit.runner.report import record_view, results_json, write_copies
 
     summary = summarise(run, records=record_view(run, None))
-    if html is not None:
-        write_text(html, rendered("html", summary))
-    if markdown is not None:
-        write_text(markdown, rendered("markdown", summary))
+    write_copies(summary, html, markdown)
     if as_json:
         sys.stdout.write(results_json(run))
         return

@@ -47,11 +47,13 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
 
 # Names of the contract that a later version fills; a name that is registered stops being reserved.
 RESERVED: dict[str, tuple[str, ...]] = {
-    "metric": tuple(
-        "perplexity bertscore bleurt semantic_similarity diversity geval gptscore dag selfcheck pairwise panel redundancy"
-        " faithfulness answer_relevancy context_precision context_recall context_relevancy answer_correctness"
-        " noise_sensitivity citation_support abstention summarization compression coverage density novelty"
-        " unsupported_entities refusal toxicity pii prompt_leak jailbreak reward".split()
+    "metric": (
+        *("perplexity", "bertscore", "bleurt", "semantic_similarity", "diversity"),
+        *("geval", "gptscore", "dag", "selfcheck", "pairwise", "panel", "redundancy"),
+        *("faithfulness", "answer_relevancy", "context_precision", "context_recall", "context_relevancy"),
+        *("answer_correctness", "noise_sensitivity", "citation_support", "abstention"),
+        *("summarization", "compression", "coverage", "density", "novelty", "unsupported_entities"),
+        *("refusal", "toxicity", "pii", "prompt_leak", "jailbreak", "reward"),
     ),
     "backend": ("openai", "vllm", "transformers", "replay"),
 }

@@ -34,7 +34,7 @@ def content_root() -> Path:
 
 
 def project_root(start: Path, otherwise: Path | None = None) -> Path:
-    """The nearest folder at or above ``start`` with a ``pyproject.toml`` or ``.git``; else ``otherwise``, the working folder."""
+    """The nearest folder at or above ``start`` with a ``pyproject.toml`` or ``.git``; else ``otherwise``."""
     start = start.resolve()
     for folder in (start, *start.parents):
         if (folder / "pyproject.toml").is_file() or (folder / ".git").exists():

@@ -86,11 +86,11 @@ class Measure(ABC):
         """Each record's own values, shape (n, parts); NaN where it was not scored."""
         return self.combine(rows.values)
 
-    def signature(self, facts: DataFacts) -> str:
+    def signature(self, facts: DataFacts) -> str:  # noqa: ARG002 - for those whose line tells of the data
         """A citable line: the name and every option that moves the score."""
         from evalkit.core.signature import default_signature
 
-        return default_signature(self, facts)
+        return default_signature(self)
 
     def options(self) -> dict[str, Any]:
         """The options as given or defaulted, by field name."""

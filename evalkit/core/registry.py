@@ -168,7 +168,7 @@ def load_plugins() -> None:
                 _content.append(Path(module.__file__).parent)
         except DuplicatePlugin as error:
             warnings.warn(f"the plug-in {owner!r} was left out: {error}", BrokenPlugin, stacklevel=2)
-        except Exception as error:  # noqa: BLE001 - whatever a stranger's module raises
+        except Exception as error:
             warnings.warn(
                 f"the plug-in {owner!r} could not be loaded ({type(error).__name__}: {error}); it was left out.",
                 BrokenPlugin,

@@ -11,12 +11,12 @@ import msgspec
 from evalkit.core.content import Document
 
 if TYPE_CHECKING:
-    from evalkit.core.contracts import DataFacts, Measure
+    from evalkit.core.contracts import Measure
 
 from evalkit.core.version import VERSION as VERSION
 
 
-def default_signature(metric: Measure, facts: DataFacts) -> str:
+def default_signature(metric: Measure) -> str:
     """``name|option:value|…|v:VERSION``, every option in the order of its field."""
     options = [f"{name}:{spell(value)}" for name, value in metric.options().items()]
     return "|".join([metric.name, *options, f"v:{metric.version}"])

@@ -34,7 +34,7 @@ ERRORS = frozenset({"brier_score", "cer", "character", "mae", "mape", "mse", "pe
 _QUIET = {"HF_HUB_DISABLE_TELEMETRY": "1", "DISABLE_TELEMETRY": "1", "HF_UPDATE_DOWNLOAD_COUNTS": "0"}
 
 
-class ModuleFailed(EvalkitError, RuntimeError):  # noqa: N818
+class ModuleFailed(EvalkitError, RuntimeError):
     """A module of `evaluate` could not be loaded, or raised, or gave no number where one was asked for."""
 
 

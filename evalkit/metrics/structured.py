@@ -26,7 +26,7 @@ _LONGEST = 300  # characters of a reason
 _TOO_DEEP = "the output is nested too deeply to be read"
 
 
-class NotJson(ValueError):  # noqa: N818 - a fact about an output, not a fault
+class NotJson(ValueError):
     """A text is not JSON; says where and why."""
 
 

@@ -25,6 +25,9 @@ class Chunk(ABC):
     start: int  # the number of its first record in the data set
     n: int
 
+    def __str__(self) -> str:
+        return f"records {self.start + 1:,} to {self.start + self.n:,}"
+
     @abstractmethod
     def read(self) -> Batch:
         """The records, with canonical columns, ``id`` first; every chunk of a data set has the same columns."""

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import DataFacts
 from evalkit.core.errors import Problem, SpecError
+from evalkit.core.workers import Workers
 from evalkit.records.chunk import Chunk, FileChunk, MemoryChunk
 from evalkit.records.findings import Findings, check_columns, check_ids, nothing_hint, report
 from evalkit.records.formats import opened
@@ -76,7 +77,7 @@ def scan(
     fields: Mapping[str, str] | None = None,
     limit: int | None = None,
     shuffle: int | None = None,
-    workers: int = 1,
+    workers: Workers | None = None,
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -120,7 +121,7 @@ def scan_stdin(
     fields: Mapping[str, str] | None = None,
     limit: int | None = None,
     shuffle: int | None = None,
-    workers: int = 1,
+    workers: Workers | None = None,
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
     progress: Progress | None = None,
@@ -143,7 +144,7 @@ def scan_hf(
     fields: Mapping[str, str] | None = None,
     limit: int | None = None,
     shuffle: int | None = None,
-    workers: int = 1,
+    workers: Workers | None = None,
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
     progress: Progress | None = None,

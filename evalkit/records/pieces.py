@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
 
+from evalkit.core.workers import Workers
 from evalkit.records.source import Piece, Scanned, Source, scan_piece
 
 WORTH_A_POOL = 64 << 20  # bytes; below, starting processes takes longer than it saves
@@ -17,17 +15,14 @@ def scan_all(
     fields: Mapping[str, str],
     *,
     limit: int | None = None,
-    workers: int = 1,
+    workers: Workers | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[list[Scanned]]:
     """Every piece of every source, in order; with ``limit`` only as many as hold the first records."""
     tasks = [(number, source, piece) for number, source in enumerate(sources) for piece in source.pieces()]
     total = sum(source.size for source in sources)
-    if limit is None and workers > 1 and len(tasks) > 1 and total >= WORTH_A_POOL:
-        try:
-            return _in_processes(sources, tasks, fields, min(workers, len(tasks)), progress, total)
-        except BrokenProcessPool:
-            pass  # no processes can be started here (a script without a main guard, a sandbox): do it alone
+    if limit is None and workers is not None and workers.count > 1 and len(tasks) > 1 and total >= WORTH_A_POOL:
+        return _in_processes(sources, tasks, fields, workers, progress, total)
     return _alone(sources, tasks, fields, limit, progress, total)
 
 
@@ -59,24 +54,19 @@ def _in_processes(
     sources: Sequence[Source],
     tasks: Sequence[Task],
     fields: Mapping[str, str],
-    workers: int,
+    workers: Workers,
     progress: Callable[[int, int], None] | None,
     total: int,
 ) -> list[list[Scanned]]:
-    scanned: list[list[Scanned]] = [[] for _ in sources]
+    found: dict[int, Scanned] = {}
     done = 0
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-        futures = [pool.submit(scan_piece, source, piece, fields, None) for _, source, piece in tasks]
-        try:
-            for (number, source, piece), future in zip(tasks, futures):
-                scanned[number].append(future.result())
-                done += share(source, piece)
-                if progress is not None:
-                    progress(done, total)
-        except BaseException:
-            pool.shutdown(wait=False, cancel_futures=True)
-            raise
-    return scanned
+    for index, scanned in workers.map(scan_piece, [(source, piece, fields, None) for _, source, piece in tasks]):
+        found[index] = scanned
+        _, source, piece = tasks[index]
+        done += share(source, piece)
+        if progress is not None:
+            progress(done, total)
+    return [[found[index] for index, (number, _, _) in enumerate(tasks) if number == of] for of in range(len(sources))]
 
 
 def share(source: Source, piece: Piece) -> int:

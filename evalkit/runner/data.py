@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from evalkit.core.workers import Workers
 from evalkit.records.dataset import DataSet, from_records, scan, scan_hf, scan_stdin
-from evalkit.runner.engine_local import cores
 from evalkit.specs.needs import needs
 from evalkit.specs.suite import Suite
 
@@ -18,7 +18,14 @@ SMALL = 32 << 20  # bytes; below, chunks are smaller, so that both processors an
 SMALL_CHUNK_RECORDS = 500
 
 
-def open_data(suite: Suite, spool: Path, *, records: Any = None, progress: Callable[[int, int], None] | None = None) -> DataSet:
+def open_data(
+    suite: Suite,
+    spool: Path,
+    *,
+    records: Any = None,
+    workers: Workers | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> DataSet:
     """Scan the suite's data set, or check records given in Python.
 
     Args:
@@ -33,7 +40,7 @@ def open_data(suite: Suite, spool: Path, *, records: Any = None, progress: Calla
     if records is not None:
         return from_records(records, chunk_records=CHUNK_RECORDS, **common)
     if spec.path == "-" or spec.path.startswith("hf:"):
-        common |= {"chunk_records": CHUNK_RECORDS, "workers": cores(), "progress": progress}
+        common |= {"chunk_records": CHUNK_RECORDS, "workers": workers, "progress": progress}
         if spec.path == "-":
             return scan_stdin(sys.stdin.buffer, spool, **common)
         return scan_hf(spec.path, spool, **common)
@@ -41,7 +48,7 @@ def open_data(suite: Suite, spool: Path, *, records: Any = None, progress: Calla
     return scan(
         spec.files,
         label=spec.path,
-        workers=cores() if size >= SMALL else 1,
+        workers=workers,
         chunk_records=CHUNK_RECORDS if size >= SMALL else SMALL_CHUNK_RECORDS,
         progress=progress,
         **common,

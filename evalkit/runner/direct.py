@@ -11,20 +11,22 @@ from pathlib import Path
 
 from evalkit.backends.pipeline import Account
 from evalkit.core.run import Run
+from evalkit.core.workers import Workers
 from evalkit.records.dataset import DataSet
 from evalkit.runner.baseline import Baseline, NoBaseline, load_run
 from evalkit.runner.checkpoint import new_id
-from evalkit.runner.execute import Progress, Quiet, make_backend, measure_into
+from evalkit.runner.execute import Progress, Quiet, make_backend, measure_into, prepare
 from evalkit.runner.finish import finished
 from evalkit.runner.plan import Plan
 from evalkit.specs.suite import Suite
 
 
-def evaluate_directly(suite: Suite, data: DataSet) -> Run:
+def evaluate_directly(suite: Suite, data: DataSet, workers: Workers) -> Run:
     """Measure, combine and judge; a baseline can only be a path."""
     clock = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="evalkit-"))
     plan = Plan(suite, data, {name: make_backend(spec) for name, spec in suite.backends.items()})
+    prepare(plan)
     account, now = Account(), datetime.now(UTC)
     (folder / "parts").mkdir()
 
@@ -35,7 +37,7 @@ def evaluate_directly(suite: Suite, data: DataSet) -> Run:
         return Baseline.of(load_run(Path(named)))
 
     try:
-        measure_into(plan, folder, None, account, Progress(Quiet(), data.n))
+        measure_into(plan, folder, None, account, Progress(Quiet(), data.n), workers)
         run = finished(plan, folder, new_id(suite.name, now), now, account.usage(), baseline, suite.baseline, clock)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from evalkit.backends.pipeline import Account
-from evalkit.core.contracts import Backend
+from evalkit.core.contracts import Backend, CorpusMetric
 from evalkit.core.errors import EvalkitError, Problem, Resumable, SpecError, StoreError
 from evalkit.core.registry import find
 from evalkit.core.run import Run
+from evalkit.core.workers import Workers
 from evalkit.records.dataset import Chunk, DataSet
 from evalkit.runner.ask import ask_all, part_paths
 from evalkit.runner.baseline import Baseline, NoBaseline, find_run
@@ -81,10 +82,12 @@ def execute(
     options: Options,
     report: Callable[[Outcome], object],
     watch: Watch | None = None,
+    workers: Workers | None = None,
 ) -> Outcome:
     """Measure what is not measured yet, judge the gates, write the results and the reports.
 
     Args:
+        workers: processes to share the work with; None works here.
         report: writes what the suite asks for into the run's folder; called before the run counts as finished.
 
     Raises:
@@ -95,6 +98,7 @@ def execute(
     clock = time.monotonic()
     watch = watch or Quiet()
     plan = Plan(suite, data, {name: make_backend(spec) for name, spec in suite.backends.items()})
+    prepare(plan)
     catalog = open_catalog(suite, options.store)
     baseline = _baselines(suite, options, catalog)
     earlier = catalog.finished(plan=plan.sha256) if options.retry_errors else []
@@ -105,7 +109,7 @@ def execute(
         account = Account()
         progress = Progress(watch, data.n)
         try:
-            measure_into(plan, folder.path, earlier[0].folder if earlier else None, account, progress)
+            measure_into(plan, folder.path, earlier[0].folder if earlier else None, account, progress, workers)
         except KeyboardInterrupt:
             raise Resumable(folder.run_id, progress.done, data.n, options.command) from None
         watch.stop()
@@ -137,6 +141,17 @@ def execute(
         watch.stop()
         folder.close()
     return outcome
+
+
+def prepare(plan: Plan) -> None:
+    """Have metrics that need something from outside fetch it, before anything is scored.
+
+    Raises:
+        EvalkitError: it cannot be had.
+    """
+    for metric in plan.metrics.values():
+        if isinstance(metric, CorpusMetric):
+            metric.prepare()
 
 
 def open_catalog(suite: Suite, store: str | None) -> Catalog:
@@ -211,7 +226,9 @@ class Progress:
         self.watch.advance(n)
 
 
-def measure_into(plan: Plan, folder: Path, earlier: Path | None, account: Account, progress: Progress) -> None:
+def measure_into(
+    plan: Plan, folder: Path, earlier: Path | None, account: Account, progress: Progress, workers: Workers | None = None
+) -> None:
     """Fill the parts that are not there yet, and merge them into rows.parquet and scores.parquet.
 
     Args:
@@ -224,7 +241,7 @@ def measure_into(plan: Plan, folder: Path, earlier: Path | None, account: Accoun
         split(earlier, previous)
     job = Job(plan.cpu, plan.keep, parts, previous)
     progress.start("scoring", sum(chunk.n for chunk in chunks if job.path(chunk).exists()))
-    measure_all(job, [chunk for chunk in chunks if _open(job, chunk)], progress.advance)
+    measure_all(job, [chunk for chunk in chunks if _open(job, chunk)], progress.advance, workers or Workers(1))
     if plan.asking:
         backend_of = {
             spec.label: plan.backends[spec.backend] for spec in plan.suite.metrics if spec.label in plan.asking and spec.backend

@@ -11,6 +11,7 @@ import numpy as np
 
 from evalkit.core.run import Run
 from evalkit.records.dataset import DataSet
+from evalkit.reports.render import FILES, render
 from evalkit.store.arrow import to_floats
 from evalkit.store.files import write_text
 from evalkit.store.rows import read_scores, read_table
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from evalkit.reports.summary import Summary
     from evalkit.runner.execute import Outcome
 
-FILES = {"json": "results.json", "html": "report.html", "junit": "junit.xml", "markdown": "report.md"}
+RESULTS = "results.json"
 
 
 def report_outcome(
@@ -45,33 +46,22 @@ def write_reports(
     assert run.folder is not None
     wanted = {kind: run.folder / FILES[kind] for kind in kinds if kind != "json"}
     for kind, path in wanted.items():
-        write_text(path, rendered(kind, summary))
-    if html is not None:
-        write_text(html, rendered("html", summary))
-    if markdown is not None:
-        write_text(markdown, rendered("markdown", summary))
-    write_text(run.folder / FILES["json"], results_json(run))
-    return {**wanted, "json": run.folder / FILES["json"]}
+        write_text(path, render(kind, summary))
+    write_copies(summary, html, markdown)
+    write_text(run.folder / RESULTS, results_json(run))
+    return {**wanted, "json": run.folder / RESULTS}
+
+
+def write_copies(summary: Summary, html: Path | None, markdown: Path | None) -> None:
+    """What ``--html FILE`` and ``--markdown FILE`` ask for."""
+    for kind, path in (("html", html), ("markdown", markdown)):
+        if path is not None:
+            write_text(path, render(kind, summary))
 
 
 def results_json(run: Run) -> str:
     """results.json as text: two-space indents, so that a committed baseline has readable diffs."""
     return msgspec.json.format(msgspec.json.encode(run.to_json()), indent=2).decode() + "\n"
-
-
-def rendered(kind: str, summary: Summary) -> str:
-    """One report as text."""
-    if kind == "html":
-        from evalkit.reports.html import render_html
-
-        return render_html(summary)
-    if kind == "junit":
-        from evalkit.reports.junit import render_junit
-
-        return render_junit(summary)
-    from evalkit.reports.markdown import render_markdown
-
-    return render_markdown(summary)
 
 
 def record_view(run: Run, data: DataSet | None, baseline: Run | None = None) -> RecordView | None:

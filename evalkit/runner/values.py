@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import CorpusMetric, Measure
+from evalkit.core.errors import EvalkitError
 from evalkit.core.rows import Floats, Rows
 from evalkit.core.run import Slice, Value
 from evalkit.stats.bootstrap import Interval, Statistic, intervals
@@ -68,9 +70,14 @@ class Measured:
         if not isinstance(self.metric, CorpusMetric) or self.texts is None:
             return None
         scored = np.flatnonzero(~np.isnan(self.statistics).any(axis=1))
+        nothing = np.full(len(self.metric.parts), np.nan)
         if not len(scored):
-            return np.full(len(self.metric.parts), np.nan)
-        return self.metric.corpus(self.texts if len(scored) == len(self.statistics) else self.texts.take(scored))
+            return nothing
+        try:
+            return self.metric.corpus(self.texts if len(scored) == len(self.statistics) else self.texts.take(scored))
+        except EvalkitError as error:  # the other metrics of the run are none the worse for it
+            warnings.warn(f"{self.label} could not be computed: {error}", RuntimeWarning, stacklevel=2)
+            return nothing
 
 
 def statistic_of(metric: Measure, rows: Floats) -> Statistic:

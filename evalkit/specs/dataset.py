@@ -74,9 +74,7 @@ def _fields(node: Node | None) -> dict[str, str]:
         if column not in COLUMNS:
             close = get_close_matches(column.casefold(), COLUMNS, n=1, cutoff=0.8)  # a slip, not a name of one's own
             if own in _TEXTS:
-                entry.fault(
-                    f"{entry.label} is the wrong way round: evalkit's name comes first", f"write {own}: {column}."
-                )
+                entry.fault(f"{entry.label} is the wrong way round: evalkit's name comes first", f"write {own}: {column}.")
                 continue
             if close:
                 entry.fault(f"{node.label} has no column {quote(column)}", f"did you mean {quote(close[0])}?")

@@ -127,9 +127,7 @@ def _tried(choice: Choice, few: Batch) -> Choice | None:
     part = f"{label}.{metric.main}" if metric.main else str(label)
     own = metric.record_values(rows)[rows.scored(), metric.parts.index(metric.main)]
     spread = None if metric.interval_of(metric.main) == "wilson" else float(np.nanstd(own))
-    return replace(
-        choice, value=value, spread=spread, part=part, higher=metric.direction(metric.main), needs=metric.needs_of()
-    )
+    return replace(choice, value=value, spread=spread, part=part, higher=metric.direction(metric.main), needs=metric.needs_of())
 
 
 def _at_once(metric: Metric, scored: Any) -> Any:
@@ -193,11 +191,7 @@ def _slices(found: Look) -> Iterator[str]:
 def _gates(found: Look, choices: list[Choice]) -> Iterator[str]:
     lacking = max((1 - found.filled(column) for choice in choices for column in choice.needs), default=0.0)
     share = 0.01 if lacking <= 0.005 else min(1.0, math.ceil(lacking * 100 + 2) / 100)
-    told = (
-        f"{lacking:.0%} of the records lack a value that a metric needs"
-        if share > 0.01
-        else "records that cannot be scored"
-    )
+    told = f"{lacking:.0%} of the records lack a value that a metric needs" if share > 0.01 else "records that cannot be scored"
     yield "# What must hold; a gate that fails ends the run with exit code 1."
     yield "gates:"
     yield _noted(f"  - {{metric: errors, max: {share:g}}}", told)
@@ -270,7 +264,5 @@ def written(value: Any) -> str:
         return f"[{', '.join(map(written, value))}]"
     if isinstance(value, str):
         text = isinstance(scalar(value), str) and _PLAIN.match(value) and value == value.strip()
-        return (
-            value if text and value.lower() not in ("yes", "no", "on", "off", "y", "n") else quote(value, limit=10_000)
-        )
+        return value if text and value.lower() not in ("yes", "no", "on", "off", "y", "n") else quote(value, limit=10_000)
     return str(value).lower() if isinstance(value, bool) else str(value)

@@ -48,9 +48,7 @@ def _read_gate(node: Node, metrics: Metrics) -> list[GateSpec]:
     told = node.value
     every = node.get("every")
     each = bool(every.flag()) if every is not None else False
-    rules: list[GateRule] = [
-        rule for rule in get_args(GateRule) if told.get(rule) is not None and (rule != "every" or each)
-    ]
+    rules: list[GateRule] = [rule for rule in get_args(GateRule) if told.get(rule) is not None and (rule != "every" or each)]
     if not rules:
         hint = (
             "add `every: true`, or the share that must pass, `min: 0.9`."
@@ -132,15 +130,11 @@ def _metric(node: Node, metrics: Metrics) -> tuple[str | None, MetricSpec | None
             parts = [full for full in spec.full_names if full != spec.label]
             part = name[len(spec.label) + 1 :]
             if not parts:
-                at.fault(
-                    f"{node.label}: {spec.label} has no parts, and {quote(part)} is none", f"write {quote(spec.label)}."
-                )
+                at.fault(f"{node.label}: {spec.label} has no parts, and {quote(part)} is none", f"write {quote(spec.label)}.")
             else:
                 at.fault(f"{node.label}: {spec.label} has no part {quote(part)}", suggest(name, parts))
             return None, None
-    names = [full for spec in metrics.specs for full in dict.fromkeys((spec.label, *spec.full_names))] + sorted(
-        metrics.broken
-    )
+    names = [full for spec in metrics.specs for full in dict.fromkeys((spec.label, *spec.full_names))] + sorted(metrics.broken)
     use = name.partition(".")[0]
     if use in [entry.name for entry in entries("metric")] or use in RESERVED["metric"]:
         at.fault(f"{node.label}: the suite does not score {quote(use)}", "add it under `metrics:`.")

@@ -137,9 +137,7 @@ def shown(path: Path, *bases: Path) -> str:
     """The shortest of a path relative to each base, or the path itself where it lies under none."""
     real = path if path.is_absolute() else path.resolve()
     ways = [
-        real.relative_to(base).as_posix()
-        for base in {*bases, *(base.resolve() for base in bases)}
-        if real.is_relative_to(base)
+        real.relative_to(base).as_posix() for base in {*bases, *(base.resolve() for base in bases)} if real.is_relative_to(base)
     ]
     return min(ways, key=len) if ways else str(path)
 
@@ -152,9 +150,7 @@ def nearest_file(name: str, bases: Iterable[Path]) -> str | None:
         return str(parent / close) if close else None
     bases = list(bases)
     for base in bases[:1]:  # a slip in the last part of the path, as the user wrote it
-        close = nearest(
-            PurePath(name).name, [entry.name for entry in _entries((base / name).parent) if entry.is_file()]
-        )
+        close = nearest(PurePath(name).name, [entry.name for entry in _entries((base / name).parent) if entry.is_file()])
         if close is not None:
             return (PurePath(name).parent / close).as_posix()
     clean = PurePath(os.path.normpath(name)).as_posix()

@@ -75,9 +75,7 @@ def suite_of(
         {**told, "metrics": list(told["metrics"])} if isinstance(told.get("metrics"), (list, tuple)) else dict(told), ""
     )
     tree.value = {key: value if key == "metrics" else copy.deepcopy(value) for key, value in tree.value.items()}
-    suite = _checked(
-        tree, home, stem=name, path=None, overrides=overrides, baseline=baseline, records_given=records_given
-    )
+    suite = _checked(tree, home, stem=name, path=None, overrides=overrides, baseline=baseline, records_given=records_given)
     described = repr(sorted((key, repr(value)) for key, value in told.items()))
     return replace(suite, sha256=_sha256(described.encode(), overrides, home))
 
@@ -105,9 +103,7 @@ def find_suite(name_or_path: str | Path, cwd: Path) -> Path:
     except (OSError, ValueError, RuntimeError):
         raise SpecError(Problem(quote(name), "this is no path that can be opened")) from None
     if folder:
-        raise SpecError(
-            Problem(name, "this is a folder, and a suite is a YAML file", _suites_in(cwd / name, cwd, root))
-        )
+        raise SpecError(Problem(name, "this is a folder, and a suite is a YAML file", _suites_in(cwd / name, cwd, root)))
     raise SpecError(Problem(name, "there is no such suite", _nearest_suite(name, cwd, root)))
 
 

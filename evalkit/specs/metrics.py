@@ -158,21 +158,15 @@ def _without_use(node: Node) -> None:
     known = [entry.name for entry in entries("metric")]
     name = next((key for key in keys if key in known), None)
     if name is not None and isinstance(node.value[name], str | int | float | bool | list):
-        node.child(name).fault(
-            f"{node.label}: the options of {name} are a mapping", f"write `{name}: {{option: value}}`."
-        )
+        node.child(name).fault(f"{node.label}: the options of {name} are a mapping", f"write `{name}: {{option: value}}`.")
     elif name is not None and node.value[name] is None:
-        node.fault(
-            f"{node.label} has the options of {name} beside its name", f"indent them further, or write `use: {name}`."
-        )
+        node.fault(f"{node.label} has the options of {name} beside its name", f"indent them further, or write `use: {name}`.")
     elif len(keys) == 1 and keys[0] not in OWN_KEYS:
         node.child(keys[0]).fault(
             f"{node.label} names no metric {quote(keys[0])}", suggest(keys[0], known, "evalkit list metrics")
         )
     else:
-        node.fault(
-            f"{node.label} does not say which metric", "add `use: NAME`; `evalkit list metrics` shows the names."
-        )
+        node.fault(f"{node.label} does not say which metric", "add `use: NAME`; `evalkit list metrics` shows the names.")
 
 
 def _label(node: Node, name: str) -> str | None:
@@ -249,9 +243,7 @@ def _backend(node: Node, name: str, cls: type, backends: Mapping[str, BackendSpe
         hint = f"add `backend:`, one of {', '.join(backends)}."
         node.fault(f"{node.label}: {name} asks a model, and the suite declares several", hint)
     else:
-        node.fault(
-            f"{node.label}: {name} asks a model, and the suite declares none", "add `backends: {judge: {kind: …}}`."
-        )
+        node.fault(f"{node.label}: {name} asks a model, and the suite declares none", "add `backends: {judge: {kind: …}}`.")
     return False, None
 
 

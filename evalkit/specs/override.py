@@ -24,9 +24,7 @@ def split_overrides(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            problems.append(
-                Problem(f"--set {pair}", "this is not key=value", "write for instance --set dataset.limit=50.")
-            )
+            problems.append(Problem(f"--set {pair}", "this is not key=value", "write for instance --set dataset.limit=50."))
         told[key.strip()] = value
     if problems:
         raise SpecError(problems)
@@ -44,7 +42,8 @@ def apply(tree: Tree, overrides: Mapping[str, Any]) -> None:
     for key, value in overrides.items():
         place = f"--set {key}={value if isinstance(value, str) else found(value)}"
         try:
-            parsed = parse_value(value) if isinstance(value, str) else value
+            as_yaml = isinstance(value, str) and value != "-"  # stdin, not a list of nothing
+            parsed = parse_value(value) if as_yaml else value
         except SpecError as error:
             tree.problems.extend(Problem(place, problem.what, problem.hint) for problem in error.problems)
             continue
@@ -97,9 +96,7 @@ def _nowhere(at: Any, key: str, label: str, steps: Steps) -> tuple[str, str | No
     if isinstance(at, list):
         count = f"{label} has {len(at)} entr{'y' if len(at) == 1 else 'ies'}" + (f", 0 to {len(at) - 1}" if at else "")
         labels = [told for entry in at if (told := _label(entry))] if steps == ("metrics",) else []
-        return f"{label} has no entry {quote(key)}", suggest(
-            key, labels
-        ) if labels and not key.isdecimal() else f"{count}."
+        return f"{label} has no entry {quote(key)}", suggest(key, labels) if labels and not key.isdecimal() else f"{count}."
     return f"{label} is {found(at)}, and {quote(key)} cannot be set in it", None
 
 

@@ -23,9 +23,7 @@ def metric_of(name: str, options: Mapping[str, Any]) -> Measure:
     """
     entry, preset = build_name(name)
     tree = Tree(dict(options), "")
-    metric = build(
-        Node(tree), entry.load(), options, called=name, read=Home.of(None, Path.cwd()).document, preset=preset
-    )
+    metric = build(Node(tree), entry.load(), options, called=name, read=Home.of(None, Path.cwd()).document, preset=preset)
     tree.raise_problems()
     assert isinstance(metric, Measure)  # build notes a problem whenever it builds nothing
     return metric

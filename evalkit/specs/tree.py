@@ -106,9 +106,7 @@ def decode(data: bytes, source: str, size: int | None = None) -> str:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"0x{data[error.start]:02x}"
-        raise SpecError(
-            Problem(f"{source}:{line}", f"the byte {byte} is not UTF-8", "save the file as UTF-8.")
-        ) from None
+        raise SpecError(Problem(f"{source}:{line}", f"the byte {byte} is not UTF-8", "save the file as UTF-8.")) from None
     found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
@@ -216,9 +214,7 @@ class _Builder:
             if not isinstance(key, yaml.ScalarNode):
                 if not merged:
                     where = f"{self.tree.source}:{key.start_mark.line + 1}"
-                    self.tree.problems.append(
-                        Problem(where, "a key is a list or a mapping", "a key is text; quote it.")
-                    )
+                    self.tree.problems.append(Problem(where, "a key is a list or a mapping", "a key is text; quote it."))
             elif key.value == "<<" and key.tag == _PLAIN:
                 if merged:
                     sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
@@ -291,9 +287,7 @@ def _explain(error: yaml.YAMLError, text: str, source: str) -> Problem:
     if "expected a single document" in context or "another document" in said:
         return Problem(where, "a second document (---) begins here", "a suite is one document; remove the line ---.")
     if "undefined alias" in said:
-        return Problem(
-            where, "an undefined alias stands here", "an anchor (&name) must stand before its alias (*name)."
-        )
+        return Problem(where, "an undefined alias stands here", "an anchor (&name) must stand before its alias (*name).")
     if "mapping values are not allowed" in said:
         return Problem(where, "a colon stands where none is expected", "check the indentation, or quote the value.")
     if opened is not None and ("flow" in context or "quoted" in context):

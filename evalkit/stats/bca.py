@@ -49,9 +49,7 @@ def interval(distribution: Distribution, *, level: float = 0.95, method: Method 
         raise ValueError(f"method must be 'bca' or 'percentile', not {method!r}")
     parts = [_part(distribution, part, level, method) for part in range(len(distribution.value))]
     low, high, stderr = np.array([part[:3] for part in parts], dtype=np.float64).reshape(len(parts), 3).T
-    return Interval(
-        distribution.value, low, high, stderr, distribution.n, tuple(part[3] for part in parts), level
-    )
+    return Interval(distribution.value, low, high, stderr, distribution.n, tuple(part[3] for part in parts), level)
 
 
 def _part(distribution: Distribution, part: int, level: float, method: Method) -> tuple[float, float, float, str]:
@@ -77,9 +75,7 @@ def _part(distribution: Distribution, part: int, level: float, method: Method) -
     return _quantile(defined, tails[0]), _quantile(defined, tails[1]), stderr, "percentile"
 
 
-def _shifted(
-    draws: Floats, distribution: Distribution, part: int, tails: tuple[float, float]
-) -> tuple[float, float] | None:
+def _shifted(draws: Floats, distribution: Distribution, part: int, tails: tuple[float, float]) -> tuple[float, float] | None:
     """The levels at which BCa reads the sorted draws; None where it is undefined."""
     centre = float(distribution.centre[part])
     below = int(np.searchsorted(draws, centre, "left")) + int(np.searchsorted(draws, centre, "right"))

@@ -12,8 +12,17 @@ from evalkit.stats.distribution import POOL_ABOVE, Distribution, Statistic, dist
 from evalkit.stats.sums import Floats
 
 __all__ = [
-    "POOL_ABOVE", "Distribution", "Interval", "Method", "Statistic",
-    "difference", "distributions", "interval", "intervals", "paired", "unpaired_difference",
+    "POOL_ABOVE",
+    "Distribution",
+    "Interval",
+    "Method",
+    "Statistic",
+    "difference",
+    "distributions",
+    "interval",
+    "intervals",
+    "paired",
+    "unpaired_difference",
 ]
 
 
@@ -74,7 +83,12 @@ def difference(
     """
     return intervals(
         [paired(a, b)],
-        seed=seed, level=level, resamples=resamples, clusters=clusters, method=method, pool_above=pool_above,
+        seed=seed,
+        level=level,
+        resamples=resamples,
+        clusters=clusters,
+        method=method,
+        pool_above=pool_above,
     )[0]
 
 

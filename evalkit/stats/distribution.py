@@ -148,7 +148,10 @@ class _Sums:
         return Distribution(
             self.statistic.combine(column_sums(self.statistic.values, self.statistic.scored)),
             self.statistic.combine(totals),
-            draws, *_influence(without), self.n, m,
+            draws,
+            *_influence(without),
+            self.n,
+            m,
         )
 
 

@@ -62,9 +62,7 @@ def _incomplete_beta(a: float, b: float, x: float) -> float:
     """Regularised incomplete beta function by Lentz's continued fraction (Press et al., Numerical Recipes, §6.4)."""
     if x <= 0.0 or x >= 1.0:
         return min(max(x, 0.0), 1.0)
-    front = math.exp(
-        math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x)
-    )
+    front = math.exp(math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b) + a * math.log(x) + b * math.log1p(-x))
     if x > (a + 1.0) / (a + b + 2.0):  # the fraction converges fast only on the other side of the mean
         return 1.0 - front * _beta_fraction(b, a, 1.0 - x) / b
     return front * _beta_fraction(a, b, x) / a

@@ -104,17 +104,19 @@ def wilson_interval(statistic: Statistic, *, level: float = 0.95, clusters: Arra
         effective = float(total)
     else:
         names, of_row = np.unique(np.asarray(clusters)[scored], return_inverse=True)
-        hits, sizes = (
-            np.bincount(of_row, weights=column[scored], minlength=len(names)) for column in statistic.values.T[:2]
-        )
+        hits, sizes = (np.bincount(of_row, weights=column[scored], minlength=len(names)) for column in statistic.values.T[:2])
         low, high = wilson_clustered(hits, sizes, level)
         effective = effective_size(hits, sizes, level)
     share = float(successes / total) if total else float("nan")
     known = not np.isnan(low)
     return Interval(
-        np.array([share]), np.array([low]), np.array([high]),
+        np.array([share]),
+        np.array([low]),
+        np.array([high]),
         np.array([np.sqrt(share * (1.0 - share) / effective) if known else np.nan]),
-        n, ("wilson" if known else "none",), level,
+        n,
+        ("wilson" if known else "none",),
+        level,
     )
 
 

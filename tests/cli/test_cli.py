@@ -35,7 +35,7 @@ def test_a_run_prints_its_table_its_gates_and_where_the_report_is(suite: Path, c
     done = cli("run", "s.yaml")
     assert done.returncode == 0, done.stderr
     lines = done.stdout.splitlines()
-    assert lines[0] == "s   120 records · s.yaml"
+    assert re.fullmatch(r"s +120 records · s.yaml", lines[0])
     assert re.search(r"^metric +value +95% interval +n +errors +skipped$", done.stdout, re.M)
     assert re.search(r"^exact_match +0\.\d+ +0\.\d+ – 0\.\d+ +120 +0 +0$", done.stdout, re.M)
     assert re.search(r"^pass +exact_match ≥ 0.3 +the interval starts at 0\.\d+$", done.stdout, re.M)

@@ -358,8 +358,11 @@ def test_worker_processes_find_the_same_as_one(write, rows, monkeypatch):
         for name in "abc"
     ]
     seen = []
-    alone = scan(files, label="*", workers=1, chunk_records=70)
-    shared = scan(files, label="*", workers=2, chunk_records=70, progress=lambda done, total: seen.append((done, total)))
+    alone = scan(files, label="*", chunk_records=70)
+    with Workers(2) as workers:
+        shared = scan(
+            files, label="*", workers=workers, chunk_records=70, progress=lambda done, total: seen.append((done, total))
+        )
     assert rows(alone) == rows(shared)
     assert alone.columns == shared.columns
     assert alone.sha256 == shared.sha256

@@ -299,9 +299,7 @@ def make_summary(n: int = N) -> Summary:
     """A run with records, compared with a baseline."""
     records = make_records(n)
     now = make_run(n, scores=dict(records.scores))
-    then = make_run(
-        n, shift=0.03, run_id="20261120T101010Z-quickstart-aa11bb", scores=dict(records.baseline_scores or {})
-    )
+    then = make_run(n, shift=0.03, run_id="20261120T101010Z-quickstart-aa11bb", scores=dict(records.baseline_scores or {}))
     return summarise(now, baseline=then, records=records)
 
 

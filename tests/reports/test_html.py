@@ -71,7 +71,9 @@ def test_every_tag_is_closed_and_every_id_is_unique(page):
 
 
 def test_nothing_is_loaded_from_anywhere(page, html):
-    assert not [tag for tag, _ in page.tags if tag in ("img", "link", "iframe", "object", "embed", "video", "audio", "source", "form")]
+    assert not [
+        tag for tag, _ in page.tags if tag in ("img", "link", "iframe", "object", "embed", "video", "audio", "source", "form")
+    ]
     assert not [attrs for _, attrs in page.tags if "src" in attrs or "style" in attrs]
     assert all(attrs["href"].startswith("#") for tag, attrs in page.tags if tag == "a")
     assert not any(name.startswith("on") for _, attrs in page.tags for name in attrs)
@@ -135,14 +137,35 @@ def test_no_text_can_become_a_tag(text):
         "r", "failed", {"name": text, "path": text}, {"n": 1}, {text or "m": Value(0.5, (0.4, 0.6), 0.95, 0.1, 1, mode=text, signature=text)},
         prompts={text: text}, main={"m": text or "m"},
     )  # fmt: skip
-    view = RecordView([text], {text or "m": __import__("numpy").array([0.5])}, {text: {0: text}}, lambda indices: [{"output": text}])
+    view = RecordView(
+        [text], {text or "m": __import__("numpy").array([0.5])}, {text: {0: text}}, lambda indices: [{"output": text}]
+    )
     plain = Run(
         "r", "failed", {"name": "t", "path": "t"}, {"n": 1}, {"m": Value(0.5, (0.4, 0.6), 0.95, 0.1, 1, mode="t", signature="t")},
         prompts={"t": "t"}, main={"m": "m"},
     )  # fmt: skip
     tags = {tag for tag, _ in Page(render_html(summarise(run, records=view))).tags}
-    usual = {tag for tag, _ in Page(render_html(summarise(plain, records=dataclasses.replace(view, scores={}, errors={"m": {0: "t"}}, ids=["t"])))).tags}
-    assert tags <= usual | {"svg", "path", "rect", "line", "circle", "text", "figure", "figcaption", "desc", "title", "wbr", "details", "summary"}
+    usual = {
+        tag
+        for tag, _ in Page(
+            render_html(summarise(plain, records=dataclasses.replace(view, scores={}, errors={"m": {0: "t"}}, ids=["t"])))
+        ).tags
+    }
+    assert tags <= usual | {
+        "svg",
+        "path",
+        "rect",
+        "line",
+        "circle",
+        "text",
+        "figure",
+        "figcaption",
+        "desc",
+        "title",
+        "wbr",
+        "details",
+        "summary",
+    }
 
 
 def test_names_may_break_but_are_escaped():
@@ -159,13 +182,26 @@ def luminance(colour):
 @pytest.mark.parametrize("theme", ["light", "dark", "print"])
 def test_every_text_colour_can_be_read_on_every_ground(theme):
     style = (content_root() / "dashboards" / "static" / "report.css").read_text("utf-8")
-    found = [dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6}|#[0-9a-f]{3})\b", block)) for block in re.findall(r"\{([^{}]*--paper: #[^{}]*)\}", style)]
+    found = [
+        dict(re.findall(r"--([a-z-]+): (#[0-9a-f]{6}|#[0-9a-f]{3})\b", block))
+        for block in re.findall(r"\{([^{}]*--paper: #[^{}]*)\}", style)
+    ]
     light, by_preference, by_choice, printed = found
     assert by_preference == by_choice, "both ways into the dark give the same colours"
     colours = {"light": light, "dark": {**light, **by_choice}, "print": {**light, **printed}}[theme]
     full = {name: code if len(code) == 7 else "#" + "".join(2 * digit for digit in code[1:]) for name, code in colours.items()}
-    pairs = [(text, ground) for text in ("ink", "soft", "faint", "link", "mark", "fail", "pass") for ground in ("paper", "card", "wash")]
-    pairs += [("unsure", "unsure-wash"), ("fail", "fail-wash"), ("pass", "pass-wash"), ("skip", "skip-wash"), ("unsure", "paper")]
+    pairs = [
+        (text, ground)
+        for text in ("ink", "soft", "faint", "link", "mark", "fail", "pass")
+        for ground in ("paper", "card", "wash")
+    ]
+    pairs += [
+        ("unsure", "unsure-wash"),
+        ("fail", "fail-wash"),
+        ("pass", "pass-wash"),
+        ("skip", "skip-wash"),
+        ("unsure", "paper"),
+    ]
     for text, ground in pairs:
         bright, dim = sorted((luminance(full[text]), luminance(full[ground])), reverse=True)
         assert (bright + 0.05) / (dim + 0.05) >= 4.5, f"{text} on {ground}"
@@ -223,7 +259,9 @@ def test_a_real_browser_blocks_what_the_policy_forbids(html, tmp_path):
     if browser() is None:
         pytest.skip("no chromium is installed")
     path = tmp_path / "evil.html"
-    path.write_text(html.replace("<main", "<script>document.title='owned'</script><img src='http://x.example/a.png'><main", 1), "utf-8")
+    path.write_text(
+        html.replace("<main", "<script>document.title='owned'</script><img src='http://x.example/a.png'><main", 1), "utf-8"
+    )
     dom, complaints = dump(path, tmp_path)
     assert "<title>owned" not in dom
     assert any("Content Security Policy" in line for line in complaints)

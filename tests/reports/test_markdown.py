@@ -33,7 +33,9 @@ def test_failed_gates_come_first(summary):
 
 def test_metrics_show_their_difference_and_its_interval(summary):
     text = render_markdown(summary).replace("\u00a0", " ")
-    assert re.search(r"\| `meteor` \| 0\.360 \| 0\.336 – 0\.383 \| −0\.034 \| \*\*worse\*\*, −0\.046 to −0\.023 \| 300 \| 0 \|", text)
+    assert re.search(
+        r"\| `meteor` \| 0\.360 \| 0\.336 – 0\.383 \| −0\.034 \| \*\*worse\*\*, −0\.046 to −0\.023 \| 300 \| 0 \|", text
+    )
     assert "Differences are to `20261120T101010Z-quickstart-aa11bb`." in text
 
 
@@ -58,7 +60,9 @@ def test_folded_parts_are_balanced(summary):
 
 @pytest.mark.parametrize("limit", [1_500, 5_000, 60_000])
 def test_the_comment_keeps_to_its_limit(big_summary, limit):
-    many = [GateResult(f"m{i}", "min", 0.5, 0.4, None, "fail", "x" * 500, "|" * 200, tuple(map(str, range(99)))) for i in range(300)]
+    many = [
+        GateResult(f"m{i}", "min", 0.5, 0.4, None, "fail", "x" * 500, "|" * 200, tuple(map(str, range(99)))) for i in range(300)
+    ]
     run = dataclasses.replace(big_summary.run, gates=many)
     huge = dataclasses.replace(summarise(run), lists=big_summary.lists)
     for told in (huge, big_summary):

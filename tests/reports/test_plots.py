@@ -56,7 +56,9 @@ def test_a_plot_says_in_words_what_it_shows():
 
 
 def test_the_whole_run_is_drawn_apart_from_its_slices():
-    root = drawn(plots.forest([Point("all", 0.5, 0.4, 0.6, strong=True), Point("a", 0.7), Point("b", math.nan)], title="m", key="f"))
+    root = drawn(
+        plots.forest([Point("all", 0.5, 0.4, 0.6, strong=True), Point("a", 0.7), Point("b", math.nan)], title="m", key="f")
+    )
     texts = [text.text for text in root.findall(f"{SVG}text")]
     assert texts[:6] == ["all", "0.500", "a", "0.700", "b", "–"]
     assert len(root.findall(f"{SVG}circle")) == 1

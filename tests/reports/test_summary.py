@@ -188,7 +188,13 @@ def test_a_missing_value_has_no_difference():
 
 def test_every_finite_score_is_in_a_bar_or_counted_aside():
     rng = np.random.default_rng(3)
-    for scores in (rng.random(500), rng.lognormal(0, 3, 5_000), rng.integers(0, 4, 300).astype(float), np.array([7.0]), rng.normal(size=99)):
+    for scores in (
+        rng.random(500),
+        rng.lognormal(0, 3, 5_000),
+        rng.integers(0, 4, 300).astype(float),
+        np.array([7.0]),
+        rng.normal(size=99),
+    ):
         spread = histogram(np.concatenate([scores, [NAN, math.inf]]))
         assert sum(spread.counts) + spread.below + spread.above == len(scores)
 
@@ -206,7 +212,13 @@ def test_nothing_scored_has_no_histogram():
 
 
 def test_constant_huge_and_tiny_scores_do_not_break_the_binning():
-    for scores in (np.full(50, 1e300), np.linspace(1, 1 + 1e-15, 50), np.linspace(-1, 1, 40) * 1e308, np.array([-1.7e308, 1.7e308]), np.full(3, 5e-324)):
+    for scores in (
+        np.full(50, 1e300),
+        np.linspace(1, 1 + 1e-15, 50),
+        np.linspace(-1, 1, 40) * 1e308,
+        np.array([-1.7e308, 1.7e308]),
+        np.full(3, 5e-324),
+    ):
         assert histogram(scores) is not None
 
 

@@ -20,7 +20,9 @@ NUMBER = re.compile(r"−?\d[\d,]*\.\d+|−?\d[\d,]*")
 
 
 def terminal(width, *, colour="truecolor"):
-    return Console(file=io.StringIO(), width=width, force_terminal=True, color_system=colour, highlight=False, legacy_windows=False)
+    return Console(
+        file=io.StringIO(), width=width, force_terminal=True, color_system=colour, highlight=False, legacy_windows=False
+    )
 
 
 def shown(console):
@@ -188,7 +190,7 @@ def test_an_interrupted_bar_leaves_the_terminal_clean():
 
 def test_importing_the_reports_imports_no_rich_jinja_or_pandas():
     code = (
-        "import sys, evalkit.reports.terminal, evalkit.reports.html, evalkit.reports.write, evalkit.reports.markdown, "
+        "import sys, evalkit.reports.terminal, evalkit.reports.html, evalkit.reports.render, evalkit.reports.markdown, "
         "evalkit.reports.junit; print([m for m in ('rich', 'jinja2', 'pandas', 'scipy') if m in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

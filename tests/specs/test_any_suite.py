@@ -33,13 +33,9 @@ SUITES = st.fixed_dictionaries(
 
 @given(
     SUITES,
-    st.dictionaries(
-        st.sampled_from(["seed", "dataset.limit", "metrics.0.as", "gates.0.min", "a.b"]), WORDS, max_size=2
-    ),
+    st.dictionaries(st.sampled_from(["seed", "dataset.limit", "metrics.0.as", "gates.0.min", "a.b"]), WORDS, max_size=2),
 )
-@settings(
-    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
-)
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 def test_any_suite_is_built_or_refused_by_us(project, told, overrides):
     (project / "suites/any.yaml").write_text(json.dumps(told), encoding="utf-8")
     try:

@@ -59,10 +59,7 @@ def test_short_references_are_compared_whole_and_by_words(draft):
 
 def test_long_references_are_compared_by_overlap(draft):
     text = "The committee met on Tuesday and decided to postpone the vote until number {} was counted again."
-    rows = [
-        {"input": f"q{n}", "output": text.format(n), "reference": [text.format(n + 1), text.format(n)]}
-        for n in range(30)
-    ]
+    rows = [{"input": f"q{n}", "output": text.format(n), "reference": [text.format(n + 1), text.format(n)]} for n in range(30)]
     suite, _ = draft(rows)
     assert labels(suite)[:3] == ["rouge", "chrf", "bleu"]
     assert set(labels(suite)[3:]) <= {"meteor"}
@@ -85,9 +82,7 @@ def test_chinese_references_are_not_given_to_rouge(draft):
 def test_numbers_are_compared_as_numbers(draft):
     rows = [{"input": f"q{n}", "output": f"It is {n}.", "reference": f"{n}"} for n in range(30)]
     assert labels(draft(rows)[0]) == ["numeric_match", "exact_match"]
-    solved = [
-        {"input": f"q{n}", "output": f"so {n}", "reference": f"First we add, then we get\n#### {n}"} for n in range(30)
-    ]
+    solved = [{"input": f"q{n}", "output": f"so {n}", "reference": f"First we add, then we get\n#### {n}"} for n in range(30)]
     assert labels(draft(solved)[0]) == ["numeric_match"]
 
 

@@ -173,9 +173,7 @@ def test_a_pattern_takes_its_files_in_order(load, project):
     suite = load("dataset: ../data/**/*.jsonl\nmetrics: [json_valid]\n")
     assert [path.name for path in suite.dataset.files] == ["a.jsonl", "b.jsonl", "c.jsonl", "x.jsonl"]
     (project / "data/[1].jsonl").touch()
-    assert [path.name for path in load("dataset: '../data/[1].jsonl'\nmetrics: [json_valid]\n").dataset.files] == [
-        "[1].jsonl"
-    ]
+    assert [path.name for path in load("dataset: '../data/[1].jsonl'\nmetrics: [json_valid]\n").dataset.files] == ["[1].jsonl"]
 
 
 def test_the_command_lines_baseline_goes_before_the_suites_own(load):

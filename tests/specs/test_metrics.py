@@ -116,9 +116,7 @@ def test_an_option_that_does_not_fit_is_told_where_it_stands(load, plugin, optio
     plugin("everything", Everything)
     with pytest.raises(SpecError) as error:
         load(f"metrics:\n  - {{use: everything, {options}}}\n")
-    assert any(told in line and line.startswith("suites/x.yaml:3: ") for line in str(error.value).split("\n")), str(
-        error.value
-    )
+    assert any(told in line and line.startswith("suites/x.yaml:3: ") for line in str(error.value).split("\n")), str(error.value)
 
 
 def test_what_a_metric_says_of_its_own_options_becomes_a_problem(load, plugin):
@@ -181,17 +179,13 @@ def test_a_bound_is_only_impossible_where_the_range_is_known(load):
 
 def test_a_broken_metric_brings_no_second_problem_at_its_gate(load):
     with pytest.raises(SpecError) as error:
-        load(
-            "metrics: [{contains: {mode: x}}]\ngates: [{metric: contains, min: 0.5}, {metric: contains.part, min: 1}]\n"
-        )
+        load("metrics: [{contains: {mode: x}}]\ngates: [{metric: contains, min: 0.5}, {metric: contains.part, min: 1}]\n")
     assert len(error.value.problems) == 1
 
 
 def test_one_backend_is_everybodys_and_environment_variables_are_not_read(load, monkeypatch):
     monkeypatch.setenv("MY_MODEL", "secret")
-    suite = load(
-        "metrics: [{yes_no: {question: ok?}}]\nbackends: {a: {kind: scripted, otherwise: x, model_env: MY_MODEL}}\n"
-    )
+    suite = load("metrics: [{yes_no: {question: ok?}}]\nbackends: {a: {kind: scripted, otherwise: x, model_env: MY_MODEL}}\n")
     assert suite.metrics[0].backend == "a"
     assert suite.backends["a"].options == {"otherwise": "x", "model_env": "MY_MODEL"}
     assert "secret" not in repr(suite)
@@ -201,9 +195,7 @@ ANNOTATIONS = st.sampled_from(
     [int, float, bool, str, int | None, float | None, str | None, int | float, str | int, Literal["a", "b"], Literal["a", 1] | None,
      tuple[str, ...], tuple[float, ...], tuple[int, ...] | None, Any]
 )  # fmt: skip
-PLAIN = (
-    st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["a", "b", "", "1"])
-)
+PLAIN = st.none() | st.booleans() | st.integers(-3, 3) | st.floats(allow_nan=False) | st.sampled_from(["a", "b", "", "1"])
 
 
 @given(ANNOTATIONS, PLAIN | st.lists(PLAIN, max_size=3))

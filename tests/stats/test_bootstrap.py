@@ -47,9 +47,7 @@ def bleu_rows(n, seed=0):
     length = rng.integers(10, 60, n).astype(float)
     counts = np.stack([length - order for order in range(4)], axis=1)
     matches = np.floor(counts * rng.random((n, 4)) * [0.9, 0.6, 0.4, 0.3]) + 1.0
-    return Statistic(
-        np.concatenate([matches, counts, length[:, None], rng.integers(10, 60, (n, 1))], axis=1), bleu_like
-    )
+    return Statistic(np.concatenate([matches, counts, length[:, None], rng.integers(10, 60, (n, 1))], axis=1), bleu_like)
 
 
 def bounds(found):
@@ -58,8 +56,7 @@ def bounds(found):
 
 def same(one, two):
     return all(
-        np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True)
-        for name in ("value", "low", "high", "stderr")
+        np.array_equal(getattr(one, name), getattr(two, name), equal_nan=True) for name in ("value", "low", "high", "stderr")
     )
 
 
@@ -72,9 +69,7 @@ def test_the_interval_of_a_mean_is_scipys_for_the_same_generator(n, method):
     # multiples of 1/1024: their sums are exact for scipy too, so that what ties for us ties for it
     scores = np.rint(np.random.default_rng(n).lognormal(size=n) * 1024) / 1024
     ours = intervals([mean_of(scores)], seed=11, resamples=999, method=method)[0]
-    theirs = stats.bootstrap(
-        (scores,), np.mean, n_resamples=999, method=method, batch=100, rng=np.random.default_rng(11)
-    )
+    theirs = stats.bootstrap((scores,), np.mean, n_resamples=999, method=method, batch=100, rng=np.random.default_rng(11))
     expected = [*theirs.confidence_interval, theirs.standard_error]
     assert bounds(ours) == pytest.approx(expected, rel=1e-10)
     assert ours.method == method
@@ -106,9 +101,7 @@ def test_a_corpus_metric_of_ten_columns_gets_scipys_bca_interval(level):
 
 def test_a_statistic_that_is_no_sum_gets_scipys_bca_interval():
     scores = np.random.default_rng(8).lognormal(size=120)
-    statistic = Statistic(
-        scores[:, None], lambda totals: totals, lambda v, w: weighted_quantiles(v[:, 0], w, [0.75])
-    )
+    statistic = Statistic(scores[:, None], lambda totals: totals, lambda v, w: weighted_quantiles(v[:, 0], w, [0.75]))
 
     def upper_quartile(sample, axis=-1):
         return np.quantile(sample, 0.75, axis=axis)
@@ -160,9 +153,7 @@ def test_adding_a_metric_changes_no_digit_of_another(pool_above):
     settings = {"seed": 9, "resamples": 400, "clusters": clusters, "pool_above": pool_above}
     alone = intervals([mean_of(scores)], **settings)[0]
     others = [mean_of(rng.normal(size=300)) for _ in range(70)]
-    quantile = Statistic(
-        rng.random((300, 1)), lambda totals: totals, lambda v, w: weighted_quantiles(v[:, 0], w, [0.5])
-    )
+    quantile = Statistic(rng.random((300, 1)), lambda totals: totals, lambda v, w: weighted_quantiles(v[:, 0], w, [0.5]))
     crowd = intervals([*others[:35], bleu_rows(300), mean_of(scores), quantile, *others[35:]], **settings)
     assert same(crowd[36], alone)
 
@@ -299,9 +290,7 @@ def test_a_value_that_is_often_undefined_has_no_interval_and_rarely_undefined_on
     common[:3, 0] = 1.0
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        without, with_bounds = intervals(
-            [Statistic(rare, positive_share), Statistic(common, positive_share)], seed=0
-        )
+        without, with_bounds = intervals([Statistic(rare, positive_share), Statistic(common, positive_share)], seed=0)
     assert without.value[0] == with_bounds.value[0] == 0.5
     assert np.isnan(without.low[0])
     assert 0.0 <= with_bounds.low[0] < 0.5 < with_bounds.high[0] <= 1.0

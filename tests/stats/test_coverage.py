@@ -68,8 +68,7 @@ def test_means_of_pooled_records_are_covered():
 def test_quantiles_are_covered(level, truth):
     values = np.random.default_rng(5).lognormal(size=(500, 200))
     statistics = [
-        Statistic(row[:, None], lambda totals: totals, lambda v, w: weighted_quantiles(v[:, 0], w, [level]))
-        for row in values
+        Statistic(row[:, None], lambda totals: totals, lambda v, w: weighted_quantiles(v[:, 0], w, [level])) for row in values
     ]
     assert 0.92 <= covered(statistics, truth, resamples=400) <= 0.975
 

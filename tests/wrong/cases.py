@@ -114,9 +114,7 @@ def _over(name: str, body: str, *problems: tuple[str, ...], **more: object) -> C
 
 def _files_and_yaml() -> Iterator[Case]:
     whole = SUITE
-    yield Case(
-        "no such suite", (("suites/y.yaml", "no such suite", 'did you mean "suites/x.yaml"?'),), suite="suites/y.yaml"
-    )
+    yield Case("no such suite", (("suites/y.yaml", "no such suite", 'did you mean "suites/x.yaml"?'),), suite="suites/y.yaml")
     yield Case("no such shipped suite", (("zzyzx", "no such suite", "evalkit init"),), suite="zzyzx")
     yield Case("the suite is a folder", (("suites", "a folder", "suites/x.yaml"),), suite="suites")
     yield Case(
@@ -130,15 +128,11 @@ def _files_and_yaml() -> Iterator[Case]:
     yield _suite("a text at the top", "exact_match\n", (":1", 'found the text "exact_match"'))
     yield _suite("a tab", "name: x\ndataset:\n\tpath: ../data/x.jsonl\n", (":3", "a tab indents this line", "spaces"))
     yield _suite("bad indentation", "name: x\n  dataset: y\n", (":2", "a colon", "indentation"))
-    yield _suite(
-        "an open bracket", "name: x\nmetrics: [exact_match,\n  contains\ngates: []\n", (":2", "a bracket opened here")
-    )
+    yield _suite("an open bracket", "name: x\nmetrics: [exact_match,\n  contains\ngates: []\n", (":2", "a bracket opened here"))
     yield _suite("an open quotation mark", 'name: "x\nmetrics: [exact_match]\n', (":1", "a quotation mark opened here"))
     yield _over("a line without colon", "metrics:\n  - exact_match\nseed\n", (":5", "does not fit", "colon"))
     yield _suite("two documents", GOOD_SUITE + "---\nname: y\n", (":3", "a second document"))
-    yield _over(
-        "a key twice", "metrics: [exact_match]\nseed: 1\nseed: 2\n", (":4", 'the key "seed" stands twice', "line 3")
-    )
+    yield _over("a key twice", "metrics: [exact_match]\nseed: 1\nseed: 2\n", (":4", 'the key "seed" stands twice', "line 3"))
     yield _over(
         "a key twice, deep",
         "metrics:\n  - {use: contains, mode: any, mode: all}\n",
@@ -202,9 +196,7 @@ def _keys_and_types() -> Iterator[Case]:
         "dataset: {path: ../data/x.jsonl, limti: 5}\nmetrics: [exact_match]\n",
         (":1", 'dataset has no key "limti"', 'did you mean "limit"?'),
     )
-    yield _suite(
-        "a dataset without path", "dataset: {limit: 5}\nmetrics: [exact_match]\n", (":1", "dataset lacks `path`")
-    )
+    yield _suite("a dataset without path", "dataset: {limit: 5}\nmetrics: [exact_match]\n", (":1", "dataset lacks `path`"))
     yield _suite(
         "a dataset that is a list",
         "dataset: [../data/x.jsonl]\nmetrics: [exact_match]\n",
@@ -235,12 +227,8 @@ def _keys_and_types() -> Iterator[Case]:
         "dataset: {path: ../data/x.jsonl, fields: {output: 3}}\nmetrics: [exact_match]\n",
         (":1", "dataset.fields.output wants", "the number 3", '"3"'),
     )
-    yield _over(
-        "a seed in words", "metrics: [exact_match]\nseed: ten\n", (":3", "seed wants a whole number", 'the text "ten"')
-    )
-    yield _over(
-        "a negative seed", "metrics: [exact_match]\nseed: -1\n", (":3", "seed wants a whole number of 0 or more")
-    )
+    yield _over("a seed in words", "metrics: [exact_match]\nseed: ten\n", (":3", "seed wants a whole number", 'the text "ten"'))
+    yield _over("a negative seed", "metrics: [exact_match]\nseed: -1\n", (":3", "seed wants a whole number of 0 or more"))
     yield _over(
         "confidence in percent",
         "metrics: [exact_match]\nconfidence: 95\n",
@@ -268,9 +256,7 @@ def _keys_and_types() -> Iterator[Case]:
         "metrics: [exact_match]\nslices: [model, 3]\n",
         (":3", "slices[1] wants text", "the number 3"),
     )
-    yield _over(
-        "a slice twice", "metrics: [exact_match]\nslices: [model, model]\n", (":3", 'slices names "model" twice')
-    )
+    yield _over("a slice twice", "metrics: [exact_match]\nslices: [model, model]\n", (":3", 'slices names "model" twice'))
     yield _over(
         "a budget in words",
         "metrics: [exact_match]\nbudget: {max_cost: cheap, max_call: 3}\n",
@@ -303,12 +289,8 @@ def _metrics() -> Iterator[Case]:
     )
     yield _over("a metric in capitals", "metrics: [ROUGE]\n", (":2", 'no metric "ROUGE"', 'did you mean "rouge"?'))
     yield _over("a metric like no other", "metrics: [xyzzy]\n", (":2", 'no metric "xyzzy"', "evalkit list metrics"))
-    yield _over(
-        "a metric that is to come", "metrics: [geval]\n", (":2", 'the metric "geval" is not in this version yet')
-    )
-    yield _over(
-        "a metric that is a number", "metrics: [3]\n", (":2", "metrics[0] wants a metric's name", "the number 3")
-    )
+    yield _over("a metric that is to come", "metrics: [geval]\n", (":2", 'the metric "geval" is not in this version yet'))
+    yield _over("a metric that is a number", "metrics: [3]\n", (":2", "metrics[0] wants a metric's name", "the number 3"))
     yield _over(
         "an unknown option",
         "metrics:\n  - contains: {mod: all}\n",
@@ -345,20 +327,14 @@ def _metrics() -> Iterator[Case]:
         (":3", "regexes_to_ignore[1] wants text", "the number 3"),
     )
     yield _over("a pattern that is none", "metrics:\n  - {use: regex, pattern: '('}\n", (":3", "metrics[0] (regex)"))
-    yield _over(
-        "an option that is missing", "metrics: [regex]\n", (":2", 'metrics[0] (regex) lacks the option "pattern"')
-    )
-    yield _over(
-        "options that are no mapping", "metrics:\n  - contains: all\n", (":3", "the options of contains are a mapping")
-    )
+    yield _over("an option that is missing", "metrics: [regex]\n", (":2", 'metrics[0] (regex) lacks the option "pattern"'))
+    yield _over("options that are no mapping", "metrics:\n  - contains: all\n", (":3", "the options of contains are a mapping"))
     yield _over(
         "options beside the name",
         "metrics:\n  - contains:\n    mode: all\n",
         (":3", "the options of contains beside its name", "indent"),
     )
-    yield _over(
-        "an entry without use", "metrics:\n  - {as: x, mode: all}\n", (":3", "does not say which metric", "use: NAME")
-    )
+    yield _over("an entry without use", "metrics:\n  - {as: x, mode: all}\n", (":3", "does not say which metric", "use: NAME"))
     yield _over(
         "a label twice",
         "metrics:\n  - exact_match\n  - {use: exact_match, ignore_case: true}\n",
@@ -440,9 +416,7 @@ def _gates() -> Iterator[Case]:
         'did you mean "latency.p9',
     )
     yield _gate("a part of a metric that has none", "{metric: exact_match.f1, min: 0.5}", "exact_match has no parts")
-    yield _gate(
-        "a part without its metric", "{metric: p95, max: 100}", 'names no metric "p95"', 'did you mean "latency.p95"?'
-    )
+    yield _gate("a part without its metric", "{metric: p95, max: 100}", 'names no metric "p95"', 'did you mean "latency.p95"?')
     yield _gate(
         "a gate on a metric that is not scored",
         "{metric: bleu, min: 20}",
@@ -450,36 +424,22 @@ def _gates() -> Iterator[Case]:
         "metrics:",
     )
     yield _gate("a gate without metric", "{min: 0.5}", "gates[0] lacks `metric`")
-    yield _gate(
-        "a gate without rule", "{metric: exact_match}", "gates[0] has no rule", "min, max, no_worse_than, every"
-    )
-    yield _gate(
-        "a threshold without rule", "{metric: exact_match, threshold: 1}", "gates[0] has no rule", "every: true"
-    )
-    yield _gate(
-        "several rules", "{metric: exact_match, min: 0.1, every: true, threshold: 1}", "several rules: min and every"
-    )
+    yield _gate("a gate without rule", "{metric: exact_match}", "gates[0] has no rule", "min, max, no_worse_than, every")
+    yield _gate("a threshold without rule", "{metric: exact_match, threshold: 1}", "gates[0] has no rule", "every: true")
+    yield _gate("several rules", "{metric: exact_match, min: 0.1, every: true, threshold: 1}", "several rules: min and every")
     yield _gate("min above max", "{metric: latency, min: 9, max: 3}", "min 9 is more than max 3")
-    yield _gate(
-        "a bound in percent", "{metric: exact_match, min: 80}", "exact_match lies between 0 and 1", "did you mean 0.8?"
-    )
+    yield _gate("a bound in percent", "{metric: exact_match, min: 80}", "exact_match lies between 0 and 1", "did you mean 0.8?")
     yield _gate("a bound below zero", "{metric: errors, max: -0.1}", "the share of errors lies between 0 and 1")
-    yield _gate(
-        "a bound in words", "{metric: exact_match, min: high}", "gates[0].min wants a number", 'the text "high"'
-    )
+    yield _gate("a bound in words", "{metric: exact_match, min: high}", "gates[0].min wants a number", 'the text "high"')
     yield _gate("a bound that is no number", "{metric: exact_match, min: .nan}", "gates[0].min wants a number", "nan")
     yield _gate("every without threshold", "{metric: exact_match, every: true}", "no `threshold`", "threshold: 1")
-    yield _gate(
-        "a misspelt rule", "{metric: exact_match, mni: 0.5}", 'gates[0] has no key "mni"', 'did you mean "min"?'
-    )
+    yield _gate("a misspelt rule", "{metric: exact_match, mni: 0.5}", 'gates[0] has no key "mni"', 'did you mean "min"?')
     yield _gate(
         "a negative margin",
         "{metric: exact_match, no_worse_than: latest, margin: -0.1}",
         "gates[0].margin wants a number of 0 or more",
     )
-    yield _gate(
-        "a margin without comparison", "{metric: exact_match, min: 0.1, margin: 0.1}", "margin goes with no_worse_than"
-    )
+    yield _gate("a margin without comparison", "{metric: exact_match, min: 0.1, margin: 0.1}", "margin goes with no_worse_than")
     yield _gate("errors for every record", "{metric: errors, every: true, threshold: 0}", "takes only min or max")
     yield _gate(
         "a gate's confidence in percent",
@@ -487,9 +447,7 @@ def _gates() -> Iterator[Case]:
         "gates[0].confidence wants",
         "did you mean 0.9?",
     )
-    yield _gate(
-        "where that is a text", "{metric: exact_match, min: 0.1, where: model}", "gates[0].where wants a mapping"
-    )
+    yield _gate("where that is a text", "{metric: exact_match, min: 0.1, where: model}", "gates[0].where wants a mapping")
     yield _gate(
         "where with a mapping in it",
         "{metric: exact_match, min: 0.1, where: {model: {a: 1}}}",
@@ -527,9 +485,7 @@ def _paths() -> Iterator[Case]:
     yield _suite("data that is a folder", data("../data"), (":3", "is a folder", "../data/*.jsonl"))
     yield _suite("a pattern that matches nothing", data("../data/*.csv"), (":3", "matches no file"))
     yield _suite("an absolute path to nothing", data("/nowhere/at/all.jsonl"), (":3", "names no data file"))
-    yield _suite(
-        "an escape by dots", data("../../outside/secret.jsonl"), (":3", "leads out of the project"), outside=outside
-    )
+    yield _suite("an escape by dots", data("../../outside/secret.jsonl"), (":3", "leads out of the project"), outside=outside)
     yield _suite(
         "an escape by a link",
         data("../data/link.jsonl"),
@@ -544,9 +500,7 @@ def _paths() -> Iterator[Case]:
         outside=outside,
         files={"data/more": Link("{outside}")},
     )
-    yield _suite(
-        "an escape by a pattern", data("../../outside/*.jsonl"), (":3", "leads out of the project"), outside=outside
-    )
+    yield _suite("an escape by a pattern", data("../../outside/*.jsonl"), (":3", "leads out of the project"), outside=outside)
     yield _suite(
         "a link to itself",
         data("../data/loop.jsonl"),
@@ -568,9 +522,7 @@ def _paths() -> Iterator[Case]:
         (":3", "leads out of the project"),
         outside={"s.json": "{}"},
     )
-    yield _over(
-        "a schema in Latin-1", schema % "s.json", (":3", "not UTF-8"), files={"suites/s.json": b'{"title": "\xe9"}'}
-    )
+    yield _over("a schema in Latin-1", schema % "s.json", (":3", "not UTF-8"), files={"suites/s.json": b'{"title": "\xe9"}'})
     yield _over(
         "a schema that is none",
         schema % "s.json",
@@ -598,9 +550,7 @@ def _overrides() -> Iterator[Case]:
         'no entry "exact_mtch"',
         '"exact_match"',
     )
-    yield over(
-        "set an unknown option", "metrics.0.ignore_cas=true", 'exact_match has no option "ignore_cas"', '"ignore_case"'
-    )
+    yield over("set an unknown option", "metrics.0.ignore_cas=true", 'exact_match has no option "ignore_cas"', '"ignore_case"')
     yield over("set what is no YAML", "seed=[1", "bracket")
     yield over("set inside a number", "dataset.path.x=1", 'dataset.path is the text "../data/x.jsonl"')
     yield over("set in a backend that is not there", "backends.judge.model=x", 'backends has no "judge"')
@@ -634,9 +584,7 @@ def _line(number: int, text: str) -> str:
 def _data() -> Iterator[Case]:
     yield _rows("an empty file", "", ("", "no records"))
     yield _rows("a file of blank lines", "\n\n\n", ("", "no records"))
-    yield _rows(
-        "broken JSON in line 17", _line(17, '{"id": "r16", "output": "32" "reference": "32"}'), (":17", "broken JSON")
-    )
+    yield _rows("broken JSON in line 17", _line(17, '{"id": "r16", "output": "32" "reference": "32"}'), (":17", "broken JSON"))
     yield _rows("JSON cut off in the last line", GOOD_DATA + '{"id": "r20", "output": "4', (":21", "broken JSON"))
     yield _rows(
         "two objects on a line",
@@ -706,13 +654,9 @@ def _data() -> Iterator[Case]:
     yield _rows("a compressed file", gzip.compress(GOOD_DATA.encode()), ("", "gzip"))
     yield _rows("a CSV row too long", "id,output,reference\na,1,1\nb,2,2,2\n", (":3", "4"), file="data/x.csv")
     yield _rows("a CSV with a column twice", "id,output,output\na,1,1\n", (":1", "output"), file="data/x.csv")
-    yield _rows(
-        "a CSV with an open quotation mark", 'id,output,reference\na,"1,1\nb,2,2\n', (":2", "quot"), file="data/x.csv"
-    )
+    yield _rows("a CSV with an open quotation mark", 'id,output,reference\na,"1,1\nb,2,2\n', (":2", "quot"), file="data/x.csv")
     yield _rows("an empty CSV", "id,output,reference\n", ("", "no records"), file="data/x.csv")
-    yield _rows(
-        "a Parquet file that is none", b"PAR1 and then nothing of the sort", ("", "Parquet"), file="data/x.parquet"
-    )
+    yield _rows("a Parquet file that is none", b"PAR1 and then nothing of the sort", ("", "Parquet"), file="data/x.parquet")
     yield _rows(
         "a slice that the data lacks",
         GOOD_DATA,

@@ -185,9 +185,7 @@ def main() -> None:
     parser.add_argument("--model", help="the name under which the server knows the model")
     parser.add_argument("--label", help="a short name of the model, used in the ids")
     parser.add_argument("--limit", type=int, metavar="N", help="only the first N questions")
-    parser.add_argument(
-        "--at-once", type=int, default=1, metavar="N", help="requests in flight while the latency is measured"
-    )
+    parser.add_argument("--at-once", type=int, default=1, metavar="N", help="requests in flight while the latency is measured")
     parser.add_argument("--folder", type=Path, default=HERE, help="where answers are written")
     options = parser.parse_args()
 
