@@ -1,6 +1,6 @@
 """Sentence and corpus BLEU against sacrebleu, in one process, values asserted equal.
 
-    python benchmarks/bench_bleu.py [--pairs N]
+python benchmarks/bench_bleu.py [--pairs N]
 """
 
 from __future__ import annotations
@@ -46,7 +46,9 @@ def main() -> None:
             "work": f"bleu, sentence and corpus values, {words} words", "pairs": n, "peer": "sacrebleu",
             "peer_ms": peer_cpu / n * 1e3, "ours_ms": cpu / n * 1e3, "ratio": peer_cpu / cpu, "bar": 3,
         })  # fmt: skip
-        print(f"bleu {words} words: {cpu / n * 1e3:.3f} ms a pair, sacrebleu {peer_cpu / n * 1e3:.3f}, {peer_cpu / cpu:.1f} times")
+        print(
+            f"bleu {words} words: {cpu / n * 1e3:.3f} ms a pair, sacrebleu {peer_cpu / n * 1e3:.3f}, {peer_cpu / cpu:.1f} times"
+        )
     record("bleu", rows, machine=machine("sacrebleu", "numpy"))
 
 

@@ -58,9 +58,7 @@ def ours() -> list[tuple[float, float]]:
 def scipys_mean(at: int, batch: int | None) -> tuple[float, float]:
     from scipy.stats import bootstrap
 
-    found = bootstrap(
-        (scores(at),), np.mean, n_resamples=RESAMPLES, batch=batch, method="BCa", rng=np.random.default_rng(SEED)
-    )
+    found = bootstrap((scores(at),), np.mean, n_resamples=RESAMPLES, batch=batch, method="BCa", rng=np.random.default_rng(SEED))
     return float(found.confidence_interval.low), float(found.confidence_interval.high)
 
 
@@ -104,8 +102,13 @@ def main() -> None:
         rows.append(_row(f"scipy, {label}, one mean (median of {count})", mean_cpu, mean_wall, mean_peak))
         whole = MEANS * mean_cpu + corpus_cpu
         rows.append(
-            _row(f"scipy, {label}, 20 metrics: 19 of these + the corpus value at batch=100",
-                 whole, MEANS * mean_wall + corpus_wall, max(mean_peak, corpus_peak)) | {"ratio": round(whole / cpu, 1)}
+            _row(
+                f"scipy, {label}, 20 metrics: 19 of these + the corpus value at batch=100",
+                whole,
+                MEANS * mean_wall + corpus_wall,
+                max(mean_peak, corpus_peak),
+            )
+            | {"ratio": round(whole / cpu, 1)}
         )
     rows.append(_row("scipy, batch=100, the corpus value of ten columns", corpus_cpu, corpus_wall, corpus_peak))
     for row in rows:

@@ -46,9 +46,7 @@ def sentences_of_sacrebleu(n: int) -> tuple[list[float], float]:
 
     outputs, references = pairs(n)
     metric = CHRF()
-    values, cpu, _ = timed(
-        lambda: [metric.sentence_score(o, [r]).score for o, r in zip(outputs, references, strict=True)]
-    )
+    values, cpu, _ = timed(lambda: [metric.sentence_score(o, [r]).score for o, r in zip(outputs, references, strict=True)])
     return values, cpu
 
 

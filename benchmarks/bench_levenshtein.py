@@ -26,7 +26,9 @@ def ours(outputs: Sequence[str], references: Sequence[str]) -> np.ndarray:
 def theirs(outputs: Sequence[str], references: Sequence[str]) -> np.ndarray:
     from rapidfuzz.distance import Levenshtein
 
-    both = [(Levenshtein.distance(a, b), Levenshtein.normalized_similarity(a, b)) for a, b in zip(outputs, references, strict=True)]
+    both = [
+        (Levenshtein.distance(a, b), Levenshtein.normalized_similarity(a, b)) for a, b in zip(outputs, references, strict=True)
+    ]
     return np.array(both)
 
 
@@ -46,7 +48,9 @@ def main() -> None:
             "work": work, "pairs": count, "peer": "rapidfuzz, pair by pair", "evalkit_ms": 1e3 * cpu / count,
             "peer_ms": 1e3 * peer / count, "ratio": peer / cpu, "largest_difference": 0.0,
         })  # fmt: skip
-        print(f"{work:24} evalkit {rows[-1]['evalkit_ms']:.5f} ms a pair, rapidfuzz {rows[-1]['peer_ms']:.5f}, {peer / cpu:.1f}×")
+        print(
+            f"{work:24} evalkit {rows[-1]['evalkit_ms']:.5f} ms a pair, rapidfuzz {rows[-1]['peer_ms']:.5f}, {peer / cpu:.1f}×"
+        )
     record("levenshtein", rows, machine=machine("numpy", "rapidfuzz"))
 
 

@@ -126,7 +126,11 @@ def main() -> None:
             "plain Python loops, from records": median_cpu(loops, retrieved, relevant),
         }
         for title, cpu in work.items():
-            told = {"work": f"{title}, {n:,} queries × {depth:,} retrieved", "cpu_s": round(cpu, 4), "us_a_query": round(1e6 * cpu / n, 1)}
+            told = {
+                "work": f"{title}, {n:,} queries × {depth:,} retrieved",
+                "cpu_s": round(cpu, 4),
+                "us_a_query": round(1e6 * cpu / n, 1),
+            }
             rows.append(told if cpu == base else told | {"ratio": round(cpu / base, 2)})
             print(f"{rows[-1]['work']:<80} {cpu:8.3f} s  {1e6 * cpu / n:8.1f} µs a query  {cpu / base:5.2f}×")
     path = record("retrieval", rows, metrics=len(found), machine=machine("numpy", "pytrec_eval-terrier"))

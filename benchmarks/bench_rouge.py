@@ -1,6 +1,6 @@
 """ROUGE-1, -2 and -L, stemmed, against rouge-score: the same values, CPU time a pair, one process and thread.
 
-    python benchmarks/bench_rouge.py [--pairs N]
+python benchmarks/bench_rouge.py [--pairs N]
 """
 
 from __future__ import annotations
@@ -53,7 +53,9 @@ def main() -> None:
             "work": work, "pairs": count, "peer": "rouge-score", "evalkit_ms": 1e3 * cpu / count,
             "peer_ms": 1e3 * peer / count, "ratio": peer / cpu, "largest_difference": apart,
         })  # fmt: skip
-        print(f"{work:24} evalkit {rows[-1]['evalkit_ms']:.4f} ms a pair, rouge-score {rows[-1]['peer_ms']:.3f}, {peer / cpu:.0f}×")
+        print(
+            f"{work:24} evalkit {rows[-1]['evalkit_ms']:.4f} ms a pair, rouge-score {rows[-1]['peer_ms']:.3f}, {peer / cpu:.0f}×"
+        )
     record("rouge", rows, machine=machine("numpy", "rapidfuzz", "rouge-score", "nltk"))
 
 

@@ -1,6 +1,6 @@
 """TER's edits against sacrebleu, in one process, asserted equal.
 
-    python benchmarks/bench_ter.py [--pairs N]
+python benchmarks/bench_ter.py [--pairs N]
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ def main() -> None:
             "work": f"ter, {words} words", "pairs": n, "peer": "sacrebleu", "peer_ms": peer_cpu / n * 1e3,
             "ours_ms": cpu / n * 1e3, "ratio": peer_cpu / cpu,
         })  # fmt: skip
-        print(f"ter {words} words: {cpu / n * 1e3:.3f} ms a pair, sacrebleu {peer_cpu / n * 1e3:.3f}, {peer_cpu / cpu:.1f} times")
+        print(
+            f"ter {words} words: {cpu / n * 1e3:.3f} ms a pair, sacrebleu {peer_cpu / n * 1e3:.3f}, {peer_cpu / cpu:.1f} times"
+        )
     record("ter", rows, machine=machine("sacrebleu", "rapidfuzz"))
 
 

@@ -25,7 +25,12 @@ def write(path: Path, n: int, seed: int = 0, words: int = 12) -> None:
         for index in range(n):
             reference = (rng.choice(pool) * (1 + words // 6))[: words + rng.randrange(-4, 5)]
             output = [word if rng.random() > 0.2 else rng.choice(vocabulary) for word in reference if rng.random() > 0.1]
-            record = {"id": f"r{index}", "input": f"question {index}", "output": " ".join(output), "reference": " ".join(reference)}
+            record = {
+                "id": f"r{index}",
+                "input": f"question {index}",
+                "output": " ".join(output),
+                "reference": " ".join(reference),
+            }
             out.write(json.dumps(record, ensure_ascii=False) + "\n")
 
 

@@ -19,9 +19,7 @@ from evalkit.text.mt_segmenters import PACKAGES, SENTENCEPIECE, Segmenter, file_
 from evalkit.text.mt_tokens import WordPieces, squeezed
 from evalkit.text.ngrams import Ints, Sequences, ngram_totals, pair_matches, pooled_matches
 
-Tokenizer = Literal[
-    "none", "13a", "zh", "intl", "char", "ja-mecab", "ko-mecab", "spm", "flores101", "flores200", "spBLEU-1K"
-]
+Tokenizer = Literal["none", "13a", "zh", "intl", "char", "ja-mecab", "ko-mecab", "spm", "flores101", "flores200", "spBLEU-1K"]
 Smoothing = Literal["exp", "floor", "add-k", "none"]
 _SMOOTH_DEFAULTS = {"floor": 0.1, "add-k": 1.0}
 _TOKENISED_LINES = 100  # sacrebleu's own limit
@@ -200,8 +198,13 @@ class Bleu(Metric):
         from sacrebleu.metrics.bleu import BLEU
 
         return BLEU(
-            lowercase=self.lowercase, force=True, tokenize=self.tokenize, smooth_method=self.smooth_method,
-            smooth_value=self.smooth_value, max_ngram_order=self.max_ngram_order, effective_order=effective_order,
+            lowercase=self.lowercase,
+            force=True,
+            tokenize=self.tokenize,
+            smooth_method=self.smooth_method,
+            smooth_value=self.smooth_value,
+            max_ngram_order=self.max_ngram_order,
+            effective_order=effective_order,
         )
 
     def _reference_rows(self, outputs: list[str], references: Ragged) -> Floats:
@@ -217,7 +220,8 @@ class Bleu(Metric):
         flat = totals.reshape(-1, totals.shape[-1])
         order = self.max_ngram_order
         scores = [
-            float("nan") if np.isnan(row).any()
+            float("nan")
+            if np.isnan(row).any()
             else scorer._compute_score_from_stats([*row[2 * order :].tolist(), *row[: 2 * order].tolist()]).score
             for row in flat
         ]

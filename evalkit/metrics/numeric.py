@@ -61,9 +61,7 @@ class NumericMatch(Share):
         return hits(found, errors, reasons)
 
     def _equal(self, told: Number, wanted: Number) -> bool:
-        return any(
-            math.isclose(a, b, rel_tol=self.rel_tol, abs_tol=self.abs_tol) for a, b in self._readings(told, wanted)
-        )
+        return any(math.isclose(a, b, rel_tol=self.rel_tol, abs_tol=self.abs_tol) for a, b in self._readings(told, wanted))
 
     def _readings(self, told: Number, wanted: Number) -> Iterator[tuple[float, float]]:
         """The pairs of values that two numbers can stand for."""

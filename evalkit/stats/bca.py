@@ -80,10 +80,10 @@ def _shifted(draws: Floats, distribution: Distribution, part: int, tails: tuple[
     centre = float(distribution.centre[part])
     below = int(np.searchsorted(draws, centre, "left")) + int(np.searchsorted(draws, centre, "right"))
     bias = normal_quantile(below / (2 * len(draws)))
-    squares = float(distribution.squares[part])
-    if not math.isfinite(bias) or not squares > 0.0:
+    spread = float(distribution.squares[part]) ** 1.5
+    if not math.isfinite(bias) or not spread > 0.0:
         return None
-    acceleration = float(distribution.cubes[part]) / (6.0 * squares**1.5)
+    acceleration = float(distribution.cubes[part]) / (6.0 * spread)
     levels = []
     for tail in tails:
         z = bias + normal_quantile(tail)

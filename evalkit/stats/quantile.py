@@ -61,7 +61,8 @@ class MeanAndQuantiles:
 
 def mean_and_quantiles(values: Floats, weights: Floats, q: Sequence[float] | Floats) -> Floats:
     """The mean, then the quantiles, of ``values`` (n, 1) or (n,) under ``weights`` (b, n); shape (b, 1 + len(q))."""
-    column = np.asarray(values, dtype=np.float64).reshape(len(values), -1)[:, 0]
+    column = np.asarray(values, dtype=np.float64)
+    column = column if column.ndim == 1 else column[:, 0]
     kept = ~np.isnan(column)
     if not kept.all():
         column, weights = column[kept], weights[:, kept]

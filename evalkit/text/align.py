@@ -106,9 +106,7 @@ class Alignment:
         """A stage that matches words of equal form."""
         self._enter(match_from_the_ends(*self._remaining(forms)))
 
-    def match_related(
-        self, forms: Callable[[Sequences], NDArray[np.int32]], related: Callable[[int], frozenset[int]]
-    ) -> None:
+    def match_related(self, forms: Callable[[Sequences], NDArray[np.int32]], related: Callable[[int], frozenset[int]]) -> None:
         """A stage that matches a word of ``first`` to the latest free word of ``second`` that is related to it.
 
         Words of ``first`` are taken from the end; ``related`` need not contain the word itself, which an earlier stage

@@ -109,7 +109,6 @@ def _rules() -> tuple[list[Rule], Rule, Rule, list[Rule], list[Rule], list[Rule]
     joined = ["(can)(not)", "(d)('ye)", "(gim)(me)", "(gon)(na)", "(got)(ta)", "(lem)(me)", "(more)('n)"]
     contractions: list[Rule] = [(re.compile(rf"(?i)\b{pair}\b").sub, r" \1 \2 ") for pair in joined]
     contractions += [
-        (re.compile(pattern).sub, r" \1 \2 ")
-        for pattern in (r"(?i)\b(wan)(na)(?=\s)", r"(?i) ('t)(is)\b", r"(?i) ('t)(was)\b")
+        (re.compile(pattern).sub, r" \1 \2 ") for pattern in (r"(?i)\b(wan)(na)(?=\s)", r"(?i) ('t)(is)\b", r"(?i) ('t)(was)\b")
     ]
     return starting, final, colon_end, punctuation, closing, contractions

@@ -15,9 +15,9 @@ from evalkit.text.vocabulary import Memo, Numbering, blocks
 _TEXT, _LINE = 0, 1  # ids of the marks for the end of a text and of a line; words follow
 _BLOCK = 1 << 20  # characters tokenised at once: their tokens are Python objects for a moment
 _LIMIT = 400_000  # words a vocabulary may hold before the next batch starts another
-_KEPT = bytes(
-    code if code in b"\x00\x01" or chr(code).isdigit() or chr(code).islower() else 32 for code in range(128)
-) + b" " * 128
+_KEPT = (
+    bytes(code if code in b"\x00\x01" or chr(code).isdigit() or chr(code).islower() else 32 for code in range(128)) + b" " * 128
+)
 
 
 class WordIds(Memo[bytes, int]):
@@ -126,4 +126,3 @@ def _lower(text: str) -> str:
 
 def _joined(parts: list[NDArray[np.int32]]) -> NDArray[np.int32]:
     return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, dtype=np.int32), *parts])
-

@@ -87,9 +87,7 @@ def expected(told: list[str], gold: list[str], labels: list[str]) -> dict[str, f
     def pooled(x: str) -> str:
         return x if x in labels else "other"
 
-    chance = sum(
-        [pooled(t) for t in told].count(c) * [pooled(g) for g in gold].count(c) for c in [*labels, "other"]
-    ) / n**2
+    chance = sum([pooled(t) for t in told].count(c) * [pooled(g) for g in gold].count(c) for c in [*labels, "other"]) / n**2
     figures["kappa"] = (figures[""] - chance) / (1 - chance) if chance != 1 else math.nan
     return figures
 
@@ -113,7 +111,9 @@ def test_sums_of_two_batches_are_the_sum_of_one(pairs, cut):
     metric = Accuracy(labels=("a", "b", "c"))
     told, gold = map(list, zip(*pairs, strict=True))
     whole = metric.score(batch(told, gold)).values.sum(0)
-    halves = metric.score(batch(told[:cut], gold[:cut])).values.sum(0) + metric.score(batch(told[cut:], gold[cut:])).values.sum(0)
+    halves = metric.score(batch(told[:cut], gold[:cut])).values.sum(0) + metric.score(batch(told[cut:], gold[cut:])).values.sum(
+        0
+    )
     assert np.array_equal(whole, halves)
 
 

@@ -42,9 +42,7 @@ def assert_equals_sacrebleu(outputs, references, **options):
     sentence = BLEU(force=True, **{**options, "effective_order": True})
     theirs = [sentence.sentence_score(output, several).score for output, several in zip(outputs, references, strict=True)]
     assert metric.record_values(rows)[:, 0] == pytest.approx(theirs, abs=1e-10)
-    assert metric.combine(rows.values.sum(axis=0))[0] == pytest.approx(
-        corpus.corpus_score(outputs, streams).score, abs=1e-10
-    )
+    assert metric.combine(rows.values.sum(axis=0))[0] == pytest.approx(corpus.corpus_score(outputs, streams).score, abs=1e-10)
     assert metric.signature(DataFacts(min(counts), max(counts))) == str(corpus.get_signature())
 
 

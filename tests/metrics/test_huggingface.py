@@ -17,7 +17,7 @@ from evalkit.core.registry import build_name, find, lookup
 from evalkit.core.signature import fingerprint
 from evalkit.metrics.huggingface import HuggingFace, ModuleFailed
 
-SCRIPT = '''
+SCRIPT = """
 import datasets
 import evaluate
 
@@ -33,7 +33,7 @@ class {name}(evaluate.Metric):
 
     def _compute(self, predictions{arguments}):
         {body}
-'''
+"""
 TEXTS = '{"predictions": datasets.Value("string"), "references": datasets.Value("string")}'
 NUMBERS = '{"predictions": datasets.Value("float"), "references": datasets.Value("float")}'
 SEVERAL = '{"predictions": datasets.Value("string"), "references": datasets.Sequence(datasets.Value("string"))}'

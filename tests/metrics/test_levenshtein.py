@@ -47,7 +47,9 @@ def test_summeval_is_as_far_apart_as_in_rapidfuzz(summeval, unit, split):
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.lists(st.tuples(st.text(max_size=12), st.lists(st.text(max_size=12), min_size=1, max_size=3)), min_size=1, max_size=5))
+@given(
+    st.lists(st.tuples(st.text(max_size=12), st.lists(st.text(max_size=12), min_size=1, max_size=3)), min_size=1, max_size=5)
+)
 def test_any_texts_are_as_far_apart_as_in_rapidfuzz(pairs):
     outputs, references = [list(side) for side in zip(*pairs, strict=True)]
     for unit, split in UNITS:

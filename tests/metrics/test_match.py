@@ -194,7 +194,31 @@ def squad_f1(gold: str, told: str) -> float:
 
 
 texts = st.lists(
-    st.sampled_from(["the", "a", "an", "cat", "cat's", "dog", "Dog", "mat", "on,", ".", "!", "sat", "über-cat", "1,000", "the—cat", "猫", "naïve", "a.n", "The\n", ""]), max_size=9
+    st.sampled_from(
+        [
+            "the",
+            "a",
+            "an",
+            "cat",
+            "cat's",
+            "dog",
+            "Dog",
+            "mat",
+            "on,",
+            ".",
+            "!",
+            "sat",
+            "über-cat",
+            "1,000",
+            "the—cat",
+            "猫",
+            "naïve",
+            "a.n",
+            "The\n",
+            "",
+        ]
+    ),
+    max_size=9,
 ).map(" ".join) | st.text(max_size=12)
 
 

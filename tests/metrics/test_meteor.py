@@ -84,7 +84,9 @@ def test_the_weights_are_options(made):
 def test_the_documented_examples_of_nltk_are_met(parity_cases):
     for case in parity_cases("nltk")["meteor"]:
         references = [[" ".join(words) for words in case["refs"]]]
-        assert scores([" ".join(case["hyp"])], references, tokenizer="whitespace")[0] == pytest.approx(case["expected"], abs=5e-5)
+        assert scores([" ".join(case["hyp"])], references, tokenizer="whitespace")[0] == pytest.approx(
+            case["expected"], abs=5e-5
+        )
 
 
 @needs_wordnet

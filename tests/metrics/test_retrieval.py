@@ -30,7 +30,12 @@ DATA = Path(os.environ.get("EVALKIT_SHARED_DATA", Path(__file__).parents[3] / "s
 needs_data = pytest.mark.skipif(not (DATA / "trec_eval").is_dir(), reason="the folder of shared data is not here")
 
 CUTS = (1, 3, 5, 10)
-NAMES = ["map", "recip_rank", "ndcg", *(f"{name}_{k}" for name in ("P", "recall", "success", "ndcg_cut", "map_cut") for k in CUTS)]
+NAMES = [
+    "map",
+    "recip_rank",
+    "ndcg",
+    *(f"{name}_{k}" for name in ("P", "recall", "success", "ndcg_cut", "map_cut") for k in CUTS),
+]
 
 
 def ours(retrieved: list, relevant: list, level: int = 1) -> dict[str, list[float]]:
@@ -64,7 +69,9 @@ def theirs(retrieved: list, relevant: list, level: int = 1) -> dict[str, list[fl
 
 ids = st.sampled_from([f"d{i}" for i in range(14)])
 rankings = st.lists(ids, min_size=1, max_size=14, unique=True)
-judgements = st.lists(ids, min_size=1, max_size=8, unique=True) | st.dictionaries(ids, st.integers(0, 4), min_size=1, max_size=10)
+judgements = st.lists(ids, min_size=1, max_size=8, unique=True) | st.dictionaries(
+    ids, st.integers(0, 4), min_size=1, max_size=10
+)
 
 
 @settings(max_examples=200, deadline=None)
@@ -80,7 +87,10 @@ def test_large_graded_rankings_equal_pytrec_eval():
     rng = np.random.default_rng(11)
     names = np.array([f"doc-{i}" for i in range(3_000)])
     retrieved = [rng.choice(names, rng.integers(1, 1_000), replace=False).tolist() for _ in range(60)]
-    relevant = [dict(zip(rng.choice(names, 200, replace=False).tolist(), rng.integers(0, 4, 200).tolist(), strict=True)) for _ in retrieved]
+    relevant = [
+        dict(zip(rng.choice(names, 200, replace=False).tolist(), rng.integers(0, 4, 200).tolist(), strict=True))
+        for _ in retrieved
+    ]
     found, wanted = ours(retrieved, relevant), theirs(retrieved, relevant)
     for name in NAMES:
         assert found[name] == pytest.approx(wanted[name], abs=1e-12), name

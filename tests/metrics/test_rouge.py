@@ -24,9 +24,7 @@ def theirs(outputs, references, kinds=KINDS, stemmer=True):
     """F, precision and recall by rouge-score, shape (n, kinds × 3)."""
     scorer = RougeScorer(list(kinds), use_stemmer=stemmer)
     scores = [scorer.score_multi(several, output) for output, several in zip(outputs, references, strict=True)]
-    return np.array(
-        [[x for kind in kinds for x in (s[kind].fmeasure, s[kind].precision, s[kind].recall)] for s in scores]
-    )
+    return np.array([[x for kind in kinds for x in (s[kind].fmeasure, s[kind].precision, s[kind].recall)] for s in scores])
 
 
 def ours(outputs, references, kinds=KINDS, stemmer=True):
@@ -78,7 +76,9 @@ def test_published_cases_of_rouge_1_5_5_are_met(parity_cases):
             assert values[name] == pytest.approx(value, abs=1e-5), case
 
 
-WORDS = st.sampled_from(["cat", "cats", "running", "runner", "the", "a", "b", "é", "中", "K", "İ", "1", "\n", ".", "\x00", "\x01", "\r"])
+WORDS = st.sampled_from(
+    ["cat", "cats", "running", "runner", "the", "a", "b", "é", "中", "K", "İ", "1", "\n", ".", "\x00", "\x01", "\r"]
+)
 TEXTS = st.lists(WORDS, max_size=14).map(" ".join) | st.text(max_size=25)
 
 

@@ -82,7 +82,7 @@ def test_whatever_python_writes_as_json_is_valid(value, ascii_only):
 
 
 def test_a_fenced_block_is_taken_out_and_without_a_fence_the_whole_must_do():
-    outputs = ['Here:\n```json\n{"a": 1}\n```\nDone.', '{"a": 1}', "```\nnope\n```", '~~~\n[1]\n~~~ \n```json\n{\n```', "text"]
+    outputs = ['Here:\n```json\n{"a": 1}\n```\nDone.', '{"a": 1}', "```\nnope\n```", "~~~\n[1]\n~~~ \n```json\n{\n```", "text"]
     assert values(JsonValid(extract="fenced"), outputs) == [1, 1, 0, 1, 0]
 
 

@@ -82,9 +82,7 @@ def test_published_cases_are_met(parity_cases):
 
 
 @settings(max_examples=120, deadline=None)
-@given(
-    st.lists(st.tuples(texts, st.lists(texts, min_size=1, max_size=3)), min_size=1, max_size=4), st.sampled_from(OPTIONS)
-)
+@given(st.lists(st.tuples(texts, st.lists(texts, min_size=1, max_size=3)), min_size=1, max_size=4), st.sampled_from(OPTIONS))
 @example([("", [""]), ("a", [""]), ("", ["a"]), ("", ["a", ""])], OPTIONS[0])
 @example([("it's, x", ["it 's , x"]), ("カタ", ["カ タ"])], OPTIONS[-2])
 def test_any_text_scores_as_in_sacrebleu(pairs, options):
@@ -107,7 +105,11 @@ def shuffled_pairs(draw):
 
 @settings(max_examples=250, deadline=None)
 @given(
-    shuffled_pairs(), st.sampled_from([2, 3, 5, 25]), st.sampled_from([3, 50]), st.sampled_from([2, 10]), st.sampled_from([20, 1000])
+    shuffled_pairs(),
+    st.sampled_from([2, 3, 5, 25]),
+    st.sampled_from([3, 50]),
+    st.sampled_from([2, 10]),
+    st.sampled_from([20, 1000]),
 )
 def test_narrow_beams_and_low_limits_give_the_same_search(pair, beam, distance, size, candidates):
     hypothesis, reference = pair

@@ -17,6 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from evalkit.core.workers import Workers
 from evalkit.records import jsonl, pieces, whole
 from evalkit.records.dataset import from_records, scan
 

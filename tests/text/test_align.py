@@ -11,7 +11,9 @@ from evalkit.text import align
 from evalkit.text.align import Alignment, match_from_the_ends
 from evalkit.text.ngrams import Sequences, offsets_of
 
-PAIRS = st.lists(st.tuples(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12)), min_size=1, max_size=8)
+PAIRS = st.lists(
+    st.tuples(st.lists(st.integers(0, 3), max_size=12), st.lists(st.integers(0, 3), max_size=12)), min_size=1, max_size=8
+)
 
 
 def sequences(lists):

@@ -26,7 +26,7 @@ def piecewise(text: str) -> list[str]:
         "\"We 'beat' some pretty good teams,\" he said... (so they say).",
         "They'll save and invest more -- the dogs' owners' too.",
         "“Quoted” ‘text’ — with dashes – and «chevrons» & 50% #tags @names *stars*",
-        "He said \"no.\" ) '",
+        'He said "no." ) \'',
         "x.\n)",
         "''",
         "中文，没有空格。",
