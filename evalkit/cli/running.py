@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.core.errors import Problem, SpecError
 from evalkit.core.workers import Workers
-from evalkit.runner.data import limited, open_data
-from evalkit.runner.execute import Options, Outcome, execute, spool_of
-from evalkit.runner.report import report_outcome, results_json
 from evalkit.specs.load import load_suite
 from evalkit.specs.override import split_overrides
 
 if TYPE_CHECKING:
     from rich.console import Console
 
+    from evalkit.runner.execute import Outcome
     from evalkit.specs.suite import Suite
+
+LARGE = 64 << 20  # bytes of data from which worker processes are started before anything else
 
 
 @dataclass(frozen=True)
@@ -69,19 +69,23 @@ class Bar:
 
 def run_suite(wanted: Wanted) -> int:
     """Run a suite, print what there is to say, and return the exit code."""
-    from evalkit.reports.console import make_console
-
     _not_yet(wanted)
-    console = make_console(stderr=wanted.json)
     suite = load_suite(wanted.suite, overrides=split_overrides(wanted.overrides), baseline=wanted.baseline)
-    suite = limited(suite, wanted.limit)
     with Workers() as workers:
-        return _run(wanted, suite, console, workers)
+        if suite.dataset.size >= LARGE:
+            workers.start("evalkit.records.dataset", "evalkit.runner.measure")  # they import while we do
+        return _run(wanted, suite, workers)
 
 
-def _run(wanted: Wanted, suite: Suite, console: Console, workers: Workers) -> int:
+def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
+    from evalkit.reports.console import make_console
     from evalkit.reports.terminal import print_header, print_run
+    from evalkit.runner.data import limited, open_data
+    from evalkit.runner.execute import Options, execute, spool_of
+    from evalkit.runner.report import report_outcome, results_json
 
+    console = make_console(stderr=wanted.json)
+    suite = limited(suite, wanted.limit)
     data = open_data(suite, spool_of(suite, wanted.store), workers=workers)
     if not wanted.json:
         print_header(suite.name, data.n, shown_path(suite), console)

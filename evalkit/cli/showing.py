@@ -105,9 +105,9 @@ def _show_run(run: Run, as_json: bool, html: Path | None, markdown: Path | None)
     from evalkit.reports.console import make_console
     from evalkit.reports.summary import summarise
     from evalkit.reports.terminal import print_run
-    from evalkit.runner.report import record_view, results_json, write_copies
+    from evalkit.runner.report import results_json, stored_view, write_copies
 
-    summary = summarise(run, records=record_view(run, None))
+    summary = summarise(run, records=stored_view(run))
     write_copies(summary, html, markdown)
     if as_json:
         sys.stdout.write(results_json(run))

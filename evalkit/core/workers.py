@@ -7,6 +7,7 @@ parent leaves nothing behind, for a worker ends when its pipe closes.
 from __future__ import annotations
 
 import contextlib
+import importlib
 import os
 import pickle
 import queue
@@ -69,6 +70,11 @@ class Workers:
                         pipe.close()
         self._processes = []
 
+    def start(self, *modules: str) -> None:
+        """Start the processes now, and have them import what they will need, while this one does something else."""
+        while len(self._processes) < self.count:
+            self._processes.append(_start(modules))
+
     def map(self, function: Callable[..., Any], items: Sequence[tuple[Any, ...]]) -> Iterator[tuple[int, Any]]:
         """Call ``function(*item)`` for every item; yields (its index, the result) as results come.
 
@@ -81,7 +87,7 @@ class Workers:
         for index in range(len(items)):
             waiting.put(index)
         while len(self._processes) < min(self.count, len(items)):
-            self._processes.append(_start())
+            self._processes.append(_start(()))
         stop = threading.Event()
         threads = [
             threading.Thread(target=_feed, args=(process, function, items, waiting, answers, stop), daemon=True)
@@ -108,7 +114,7 @@ class _Raised:
         self.error = error
 
 
-def _start() -> subprocess.Popen[bytes]:
+def _start(modules: Sequence[str]) -> subprocess.Popen[bytes]:
     single = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "ARROW_NUM_THREADS": "1"}
     process = subprocess.Popen(
         [sys.executable, "-c", "from evalkit.core.workers import main; main()"],
@@ -116,7 +122,7 @@ def _start() -> subprocess.Popen[bytes]:
         stdout=subprocess.PIPE,
         env={**os.environ, **single, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
-    _send(process.stdin, sys.path)
+    _send(process.stdin, (sys.path, modules))
     return process
 
 
@@ -158,7 +164,9 @@ def _receive(stream: Any) -> Any:
 
 
 def _serve(requests: BinaryIO, replies: BinaryIO) -> None:
-    sys.path[:] = _receive(requests)
+    sys.path[:], modules = _receive(requests)
+    for module in modules:
+        importlib.import_module(module)
     while True:
         function, arguments = _receive(requests)
         answer: Any

@@ -17,7 +17,7 @@ from evalkit.records.canonical import COLUMNS
 from evalkit.records.encoding import BOM, undecodable
 from evalkit.records.source import MOST_COLUMNS, Block, Piece, Positions, Source, Tally, naming
 
-PIECE_BYTES = 32 << 20
+PIECE_BYTES = 8 << 20
 BLOCK_BYTES = 1 << 20
 LONGEST_LINE = 64 << 20
 

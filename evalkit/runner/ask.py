@@ -14,7 +14,7 @@ from evalkit.core.contracts import Backend, ModelMetric, Tools
 from evalkit.core.rows import Rows
 from evalkit.records.dataset import Chunk
 from evalkit.runner.measure import checked, values_of
-from evalkit.store.rows import Part, read_part, write_part
+from evalkit.store.parts import Part, read_part, write_part
 
 BATCH = 50  # records; what a kill can lose of one metric
 

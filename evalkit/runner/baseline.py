@@ -15,7 +15,7 @@ from evalkit.core.run import Run
 from evalkit.runner.values import Settings, statistic_of
 from evalkit.stats.bootstrap import Interval, difference, unpaired_difference
 from evalkit.store.catalog import Catalog
-from evalkit.store.rows import Table, read_table
+from evalkit.store.table import ROWS, Table
 
 
 class NoBaseline(EvalkitError, LookupError):
@@ -66,8 +66,8 @@ class Baseline:
 
     @classmethod
     def of(cls, run: Run) -> Baseline:
-        there = run.folder is not None and (run.folder / "rows.parquet").is_file()
-        return cls(run, read_table(run.folder) if there and run.folder else None)
+        there = run.folder is not None and (run.folder / ROWS).is_file()
+        return cls(run, Table(run.folder) if there and run.folder else None)
 
 
 @dataclass(frozen=True)
@@ -87,18 +87,18 @@ def compare(
     Records whose cluster is known on the current side resample as clusters.
     """
     theirs = baseline.table
-    if theirs is None or label not in theirs.statistics or theirs.statistics[label].shape[1] != len(metric.columns):
+    if theirs is None or label not in theirs or len(theirs.labels[label]) != len(metric.columns):
         return None
     here, there = aligned(table.ids, theirs.ids, mask)
-    mine = table.statistics[label]
+    mine, other = table.statistics(label), theirs.statistics(label)
     seed, level, resamples = settings.seed, settings.confidence, settings.resamples
     if len(here) >= 2:
-        a, b = statistic_of(metric, theirs.statistics[label][there]), statistic_of(metric, mine[here])
+        a, b = statistic_of(metric, other[there]), statistic_of(metric, mine[here])
         codes = cluster_codes(table)
         own = codes[here] if codes is not None else None
         found = difference(a, b, seed=seed, level=level, resamples=resamples, clusters=own)
         return Difference(found, True, found.n)
-    a, b = statistic_of(metric, theirs.statistics[label]), statistic_of(metric, mine[mask])
+    a, b = statistic_of(metric, other), statistic_of(metric, mine[mask])
     mine_by, theirs_by = cluster_codes(table), cluster_codes(theirs)
     clusters = (theirs_by, mine_by[mask] if mine_by is not None else None)
     found = unpaired_difference(a, b, seed=seed, level=level, resamples=resamples, clusters=clusters)

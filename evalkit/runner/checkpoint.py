@@ -52,6 +52,8 @@ def open_run(catalog: Catalog, *, suite: str, plan: str, out: Path | None, fresh
                 continue
             lock = _lock(listed.folder)
             if lock is not None:
+                for half in listed.folder.glob(".*.tmp"):  # what the killed process was writing
+                    half.unlink(missing_ok=True)
                 return RunFolder(listed.run_id, listed.folder, listed.started_at.replace(tzinfo=UTC), lock, resumed=True)
     now = datetime.now(UTC)
     run_id = new_id(suite, now)

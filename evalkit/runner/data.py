@@ -44,12 +44,11 @@ def open_data(
         if spec.path == "-":
             return scan_stdin(sys.stdin.buffer, spool, **common)
         return scan_hf(spec.path, spool, **common)
-    size = sum(path.stat().st_size for path in spec.files if path.is_file())
     return scan(
         spec.files,
         label=spec.path,
         workers=workers,
-        chunk_records=CHUNK_RECORDS if size >= SMALL else SMALL_CHUNK_RECORDS,
+        chunk_records=CHUNK_RECORDS if spec.size >= SMALL else SMALL_CHUNK_RECORDS,
         progress=progress,
         **common,
     )

@@ -37,8 +37,8 @@ def evaluate_directly(suite: Suite, data: DataSet, workers: Workers) -> Run:
         return Baseline.of(load_run(Path(named)))
 
     try:
-        measure_into(plan, folder, None, account, Progress(Quiet(), data.n), workers)
-        run = finished(plan, folder, new_id(suite.name, now), now, account.usage(), baseline, suite.baseline, clock)
+        table = measure_into(plan, folder, None, account, Progress(Quiet(), data.n), workers)
+        run = finished(plan, table, new_id(suite.name, now), now, account.usage(), baseline, suite.baseline, clock)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

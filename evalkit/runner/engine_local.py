@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import Chunk
@@ -12,18 +12,19 @@ from evalkit.runner.measure import Job, measure_chunk
 WORTH_A_PROCESS = 3_000  # records; below, starting a worker costs more than it saves
 
 
-def measure_all(job: Job, chunks: Sequence[Chunk], advance: Callable[[int], None], workers: Workers) -> None:
-    """Measure every chunk; ``advance`` hears how many records each one had.
+def measured(job: Job, chunks: Sequence[Chunk], workers: Workers) -> Iterator[Chunk]:
+    """Measure every chunk; yields each one when its part is written, in any order.
 
     Raises:
         WorkerDied: a worker was killed.
     """
     if workers.count < 2 or len(chunks) < 2 or sum(chunk.n for chunk in chunks) < WORTH_A_PROCESS or not _portable(job):
         for chunk in chunks:
-            advance(measure_chunk(job, chunk))
+            measure_chunk(job, chunk)
+            yield chunk
         return
-    for _, n in workers.map(measure_chunk, [(job, chunk) for chunk in chunks]):
-        advance(n)
+    for index, _ in workers.map(measure_chunk, [(job, chunk) for chunk in chunks]):
+        yield chunks[index]
 
 
 def _portable(job: Job) -> bool:

@@ -20,13 +20,15 @@ from evalkit.records.dataset import Chunk, DataSet
 from evalkit.runner.ask import ask_all, part_paths
 from evalkit.runner.baseline import Baseline, NoBaseline, find_run
 from evalkit.runner.checkpoint import open_run
-from evalkit.runner.engine_local import measure_all
+from evalkit.runner.engine_local import measured
 from evalkit.runner.finish import finished
 from evalkit.runner.measure import Job
 from evalkit.runner.plan import Plan
 from evalkit.specs.suite import BackendSpec, Suite
 from evalkit.store.catalog import Catalog
-from evalkit.store.rows import merge, split
+from evalkit.store.merge import Merger
+from evalkit.store.parts import split
+from evalkit.store.table import Table
 
 
 class Watch(Protocol):
@@ -70,6 +72,7 @@ class Outcome:
 
     run: Run
     plan: Plan
+    table: Table
     catalog: Catalog
     baseline: Run | None = None
     resumed: int = 0  # records that were measured before
@@ -109,7 +112,7 @@ def execute(
         account = Account()
         progress = Progress(watch, data.n)
         try:
-            measure_into(plan, folder.path, earlier[0].folder if earlier else None, account, progress, workers)
+            table = measure_into(plan, folder.path, earlier[0].folder if earlier else None, account, progress, workers)
         except KeyboardInterrupt:
             raise Resumable(folder.run_id, progress.done, data.n, options.command) from None
         watch.stop()
@@ -117,7 +120,7 @@ def execute(
         named = _try(baseline, "baseline") if default else None
         run = finished(
             plan,
-            folder.path,
+            table,
             folder.run_id,
             folder.started_at,
             account.usage(),
@@ -125,7 +128,7 @@ def execute(
             named.run.run_id if named else None,
             clock,
         )
-        outcome = Outcome(run, plan, catalog, named.run if named else None, resumed=progress.before)
+        outcome = Outcome(run, plan, table, catalog, named.run if named else None, resumed=progress.before)
         report(outcome)
         summary = {
             "exit_code": run.exit_code,
@@ -228,8 +231,10 @@ class Progress:
 
 def measure_into(
     plan: Plan, folder: Path, earlier: Path | None, account: Account, progress: Progress, workers: Workers | None = None
-) -> None:
+) -> Table:
     """Fill the parts that are not there yet, and merge them into rows.parquet and scores.parquet.
+
+    CPU metrics come first; their parts are merged while later ones are being measured, unless a model is to be asked.
 
     Args:
         earlier: a finished run of an equal plan, of which only the errors are measured again.
@@ -240,18 +245,37 @@ def measure_into(
         previous = folder / "previous"
         split(earlier, previous)
     job = Job(plan.cpu, plan.keep, parts, previous)
+    left = {chunk.index: chunk for chunk in chunks if _open(job, chunk)}
     progress.start("scoring", sum(chunk.n for chunk in chunks if job.path(chunk).exists()))
-    measure_all(job, [chunk for chunk in chunks if _open(job, chunk)], progress.advance, workers or Workers(1))
-    if plan.asking:
-        backend_of = {
-            spec.label: plan.backends[spec.backend] for spec in plan.suite.metrics if spec.label in plan.asking and spec.backend
-        }
-        answered = {chunk.index for chunk in chunks if all(path.exists() for path in _asked(plan, parts, chunk))}
-        progress.start("asking", sum(chunk.n for chunk in chunks if chunk.index in answered))
-        chunks_left = [chunk for chunk in chunks if chunk.index not in answered]
-        ask_all(plan.asking, backend_of, chunks_left, parts, previous, account, progress.advance)
-    files = [[job.path(chunk), *_asked(plan, parts, chunk)] for chunk in chunks]
-    merge(files, folder, plan.metrics, plan.keep)
+    with Merger(folder, plan.data.n, plan.metrics, plan.keep) as merger:
+        following = iter(chunks)
+        ready: Chunk | None = next(following, None)
+
+        def merge_ready() -> None:
+            nonlocal ready
+            while ready is not None and ready.index not in left:
+                merger.add([job.path(ready), *_asked(plan, parts, ready)])
+                ready = next(following, None)
+
+        for chunk in measured(job, list(left.values()), workers or Workers(1)):
+            del left[chunk.index]
+            progress.advance(chunk.n)
+            if not plan.asking:
+                merge_ready()
+        if plan.asking:
+            _ask(plan, parts, previous, account, progress)
+        merge_ready()
+    return merger.table()
+
+
+def _ask(plan: Plan, parts: Path, previous: Path | None, account: Account, progress: Progress) -> None:
+    """Measure what asks a model, but for what was answered already."""
+    left = [chunk for chunk in plan.data.chunks if not all(path.exists() for path in _asked(plan, parts, chunk))]
+    progress.start("asking", plan.data.n - sum(chunk.n for chunk in left))
+    backend_of = {
+        spec.label: plan.backends[spec.backend] for spec in plan.suite.metrics if spec.label in plan.asking and spec.backend
+    }
+    ask_all(plan.asking, backend_of, left, parts, previous, account, progress.advance)
 
 
 def _asked(plan: Plan, parts: Path, chunk: Chunk) -> list[Path]:

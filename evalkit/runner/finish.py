@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import CorpusMetric, ModelMetric
@@ -19,13 +18,12 @@ from evalkit.runner.baseline import Baseline, cluster_codes
 from evalkit.runner.gate import Evidence, judge_gates
 from evalkit.runner.plan import Plan
 from evalkit.runner.values import Measured, Settings, slices, values
-from evalkit.store.arrow import present
-from evalkit.store.rows import Table, read_scores, read_table
+from evalkit.store.table import Table
 
 
 def finished(
     plan: Plan,
-    folder: Path,
+    table: Table,
     run_id: str,
     started_at: datetime,
     usage: Usage,
@@ -33,10 +31,9 @@ def finished(
     baseline_id: str | None,
     clock: float,
 ) -> Run:
-    """Everything that results.json tells, from rows.parquet and scores.parquet in ``folder``."""
+    """Everything that results.json tells, from the merged rows."""
     suite = plan.suite
     settings = Settings(suite.confidence, suite.resamples, suite.seed)
-    table = read_table(folder)
     measured = measured_of(plan, table)
     clusters = cluster_codes(table)
     whole = values(measured, clusters, settings)
@@ -63,26 +60,21 @@ def finished(
         main={spec.label: spec.main for spec in suite.metrics},
         started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds=time.monotonic() - clock,
-        folder=folder,
+        folder=table.folder,
         exit_code=code,
     )
 
 
 def measured_of(plan: Plan, table: Table) -> list[Measured]:
     """Every metric's rows, with which records are errors and which were skipped."""
-    notes = read_scores(table.folder, [f"{spec.label}.{kind}" for spec in plan.suite.metrics for kind in ("error", "skipped")])
     texts = _texts(plan)
-
-    def there(name: str) -> NDArray[np.bool_]:
-        return present(notes[name])
-
     return [
         Measured(
             spec.label,
             spec.metric,
-            table.statistics[spec.label],
-            there(f"{spec.label}.error"),
-            there(f"{spec.label}.skipped"),
+            table.statistics(spec.label),
+            table.noted(spec.label, "error"),
+            table.noted(spec.label, "skipped"),
             plan.signature(spec.label),
             plan.fingerprint(spec),
             texts if isinstance(spec.metric, CorpusMetric) else None,

@@ -19,7 +19,7 @@ from evalkit.runner.baseline import Baseline, NoBaseline, cluster_codes, compare
 from evalkit.runner.values import Measured, Settings, values, wilson_bounds
 from evalkit.specs.suite import GateSpec, Suite
 from evalkit.stats.power import more_needed
-from evalkit.store.rows import Table
+from evalkit.store.table import Table
 
 NAMED = 20  # failing records named in a reason
 

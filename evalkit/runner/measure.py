@@ -12,7 +12,7 @@ from evalkit.core.batch import Batch
 from evalkit.core.contracts import Measure, Metric
 from evalkit.core.rows import Rows
 from evalkit.records.dataset import Chunk
-from evalkit.store.rows import Part, read_part, write_part
+from evalkit.store.parts import Part, read_part, write_part
 
 
 @dataclass(frozen=True)

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.core.run import Run
 from evalkit.records.dataset import DataSet
 from evalkit.reports.render import FILES, render
-from evalkit.store.arrow import to_floats
+from evalkit.runner.baseline import cluster_codes
 from evalkit.store.files import write_text
-from evalkit.store.rows import read_scores, read_table
+from evalkit.store.table import ROWS, SCORES, Table
 
 if TYPE_CHECKING:
     from evalkit.reports.records import RecordView
@@ -30,9 +31,12 @@ def report_outcome(
     """The view model of a run that has just been measured, and where its reports were written."""
     from evalkit.reports.summary import summarise
 
-    view = record_view(outcome.run, outcome.plan.data, outcome.baseline)
-    summary = summarise(outcome.run, baseline=outcome.baseline, records=view)
-    return summary, write_reports(outcome.run, summary, outcome.plan.suite.report, html=html, markdown=markdown)
+    run, kinds = outcome.run, outcome.plan.suite.report
+    view = None
+    if html or markdown or {"html", "markdown"} & set(kinds):  # nobody else reads of single records
+        view = record_view(run, outcome.table, outcome.plan.data, outcome.baseline)
+    summary = summarise(run, baseline=outcome.baseline, records=view)
+    return summary, write_reports(run, summary, kinds, html=html, markdown=markdown)
 
 
 def write_reports(
@@ -64,47 +68,39 @@ def results_json(run: Run) -> str:
     return msgspec.json.format(msgspec.json.encode(run.to_json()), indent=2).decode() + "\n"
 
 
-def record_view(run: Run, data: DataSet | None, baseline: Run | None = None) -> RecordView | None:
-    """The single records of a run for its reports; with the data at hand, their texts too. None without scores.parquet."""
+def record_view(run: Run, table: Table, data: DataSet | None, baseline: Run | None = None) -> RecordView:
+    """The single records of a run for its reports; with the data at hand, their texts too."""
     from evalkit.reports.records import RecordView
 
-    if run.folder is None or not (run.folder / "scores.parquet").is_file():
-        return None
-    labels = list(run.main) or list(dict.fromkeys(name.partition(".")[0] for name in run.metrics))
-    table = read_table(run.folder)
-    scores = _scores(run)
+    labels = list(run.main)
+    scores = {name: column for name in run.metrics if (column := table.scores(name)) is not None}
     return RecordView(
         ids=table.ids,
         scores=scores,
-        errors=_notes(run, labels, "error"),
+        errors={label: notes for label in labels if (notes := table.notes(label, "error"))},
         fetch=_fetch(data) if data is not None else None,
-        baseline_scores=_aligned(run, baseline, table.ids) if baseline is not None else None,
-        reasons=_notes(run, labels, "reason"),
+        baseline_scores=_aligned(scores, baseline, table.ids) if baseline is not None else None,
+        reasons={label: notes for label in labels if (notes := table.notes(label, "reason"))},
+        clusters=cluster_codes(table),
     )
 
 
-def _scores(run: Run) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]]:
-    assert run.folder is not None
-    return {name: to_floats(column) for name, column in read_scores(run.folder, run.metrics).items()}
-
-
-def _notes(run: Run, labels: Iterable[str], kind: str) -> dict[str, dict[int, str]]:
-    assert run.folder is not None
-    found = {}
-    for name, column in read_scores(run.folder, [f"{label}.{kind}" for label in labels]).items():
-        if column.null_count < len(column):
-            told = {index: text for index, text in enumerate(column.to_pylist()) if text is not None}
-            found[name.removesuffix(f".{kind}")] = told
-    return found
-
-
-def _aligned(run: Run, baseline: Run, ids: Sequence[str]) -> dict[str, np.ndarray[Any, np.dtype[np.float64]]] | None:
-    if baseline.folder is None or not (baseline.folder / "scores.parquet").is_file():
+def stored_view(run: Run) -> RecordView | None:
+    """The single records of a stored run, without their texts; None where its folder lacks them."""
+    if run.folder is None or not (run.folder / SCORES).is_file() or not (run.folder / ROWS).is_file():
         return None
-    theirs = read_table(baseline.folder).ids
-    place = {name: index for index, name in enumerate(theirs)}
+    return record_view(run, Table(run.folder), None)
+
+
+def _aligned(names: Iterable[str], baseline: Run, ids: Sequence[str]) -> dict[str, NDArray[np.float64]] | None:
+    """The baseline's scores in the order of ``ids``, NaN where it lacks a record."""
+    if baseline.folder is None or not (baseline.folder / ROWS).is_file():
+        return None
+    theirs = Table(baseline.folder)
+    place = {name: index for index, name in enumerate(theirs.ids)}
     at = np.array([place.get(name, -1) for name in ids], dtype=np.int64)
-    return {name: np.where(at >= 0, scores[at], np.nan) for name, scores in _scores(baseline).items() if name in run.metrics}
+    found = {name: scores for name in names if (scores := theirs.scores(name)) is not None}
+    return {name: np.where(at >= 0, scores[at], np.nan) for name, scores in found.items()}
 
 
 def _fetch(data: DataSet) -> Any:

@@ -25,6 +25,11 @@ class DatasetSpec:
     shuffle: int | None = None
     line: int = 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of all files."""
+        return sum(path.stat().st_size for path in self.files if path.is_file())
+
 
 @dataclass(frozen=True)
 class MetricSpec:

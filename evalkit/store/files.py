@@ -12,8 +12,10 @@ from evalkit.core.errors import StoreError
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[Path]:
+def writing(path: Path, *, durable: bool = True) -> Iterator[Path]:
     """A temporary path beside ``path`` that takes its place when the block ends well, and vanishes when it does not.
+
+    ``durable`` also outlives a power cut; what a killed process leaves is whole either way.
 
     Raises:
         StoreError: the disk is full, or the folder cannot be written.
@@ -22,8 +24,9 @@ def writing(path: Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         yield temporary
-        with open(temporary, "rb") as handle:
-            os.fsync(handle.fileno())
+        if durable:
+            with open(temporary, "rb") as handle:
+                os.fsync(handle.fileno())
         os.replace(temporary, path)
     except OSError as error:
         raise explained(error, path) from error

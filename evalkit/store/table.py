@@ -1,0 +1,123 @@
+"""A finished run's rows and scores in memory, a column at a time: what intervals, gates, reports and comparisons read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.errors import StoreError
+from evalkit.core.rows import Floats
+from evalkit.store.arrow import codes, to_floats
+from evalkit.store.parts import read_whole
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS, SCORES = "rows.parquet", "scores.parquet"
+Notes = dict[int, str]
+
+
+class Table:
+    """Rows and scores of a run, from its folder; what a `Merger` has in memory already is not read again.
+
+    Raises:
+        StoreError: rows.parquet is missing, or a file is damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        import pyarrow.parquet as pq
+
+        self.folder = folder
+        try:
+            with pq.ParquetFile(folder / ROWS) as file:
+                self.n = int(file.metadata.num_rows)
+                names = file.schema_arrow.names
+        except Exception as error:
+            raise _damaged(folder / ROWS, error) from error
+        self.attributes = tuple(name[1:] for name in names if name.startswith("@"))
+        self.labels: dict[str, list[str]] = {}  # label → its columns in rows.parquet
+        for name in names:
+            if "#" in name and not name.startswith("@"):
+                self.labels.setdefault(name.rpartition("#")[0], []).append(name)
+        self._statistics: dict[str, Floats] = {}
+        self._scores: dict[str, NDArray[np.float64]] = {}
+        self._codes: dict[str, tuple[NDArray[np.int64], list[str | None]]] = {}
+        self._notes: dict[str, Notes] = {}
+        self._ids: list[str] | None = None
+        self._score_names: frozenset[str] | None = None
+
+    @property
+    def ids(self) -> list[str]:
+        """The ids in data-set order."""
+        if self._ids is None:
+            self._ids = self._read(ROWS, ["id"])["id"].to_pylist()
+        return self._ids
+
+    def __contains__(self, label: str) -> bool:
+        return label in self.labels
+
+    def statistics(self, label: str) -> Floats:
+        """A metric's rows, shape (n, k); NaN rows are unscored."""
+        if label not in self._statistics:
+            names = self.labels[label]
+            matrix = np.empty((self.n, len(names)))
+            for index, name in enumerate(names):
+                matrix[:, index] = to_floats(self._read(ROWS, [name])[name])
+            self._statistics[label] = matrix
+        return self._statistics[label]
+
+    def codes(self, attribute: str) -> tuple[NDArray[np.int64], list[str | None]]:
+        """An attribute as integer codes, shape (n,), and the values they stand for; null is a value of its own."""
+        if attribute not in self._codes:
+            self._codes[attribute] = codes(self._read(ROWS, [f"@{attribute}"])[f"@{attribute}"])
+        return self._codes[attribute]
+
+    def scores(self, name: str) -> NDArray[np.float64] | None:
+        """Each record's own value of one part, shape (n,); None where the run has no such part."""
+        if name not in self._scores:
+            if name not in self._names_of_scores():
+                return None
+            self._scores[name] = to_floats(self._read(SCORES, [name])[name])
+        return self._scores[name]
+
+    def notes(self, label: str, kind: str) -> Notes:
+        """Of some records, by index: their ``error``, why they were ``skipped``, their ``reason``."""
+        name = f"{label}.{kind}"
+        if name not in self._notes:
+            told: list[str | None] = []
+            if name in self._names_of_scores():
+                told = self._read(SCORES, [name])[name].to_pylist()
+            self._notes[name] = {index: note for index, note in enumerate(told) if note is not None}
+        return self._notes[name]
+
+    def noted(self, label: str, kind: str) -> NDArray[np.bool_]:
+        """Which records have such a note, shape (n,)."""
+        mask = np.zeros(self.n, dtype=bool)
+        mask[list(self.notes(label, kind))] = True
+        return mask
+
+    def _names_of_scores(self) -> frozenset[str]:
+        if self._score_names is None:
+            import pyarrow.parquet as pq
+
+            path = self.folder / SCORES
+            try:
+                self._score_names = frozenset(pq.read_schema(path).names) if path.is_file() else frozenset()
+            except Exception as error:
+                raise _damaged(path, error) from error
+        return self._score_names
+
+    def _read(self, file: str, names: Sequence[str]) -> pa.Table:
+        try:
+            return read_whole(self.folder / file, names)
+        except Exception as error:
+            raise _damaged(self.folder / file, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    told = str(error).partition("\n")[0]
+    return StoreError(f"{path}: cannot be read ({told}); run the suite again to make it")
