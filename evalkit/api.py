@@ -86,13 +86,13 @@ def score(
     different = {name: len(values) for name, values in columns.items() if len(values) != len(columns["output"])}
     if different:
         told = ", ".join(f"{count:,} of {name}" for name, count in different.items())
-        raise SpecError(f"{len(columns['output']):,} outputs, but {told}; every column needs one value per output.")
+        raise SpecError(f"{len(columns['output']):,} outputs, but {told}; every column needs one value per output")
     built = build(metric, options)
     label = metric if isinstance(metric, str) else built.name or type(built).__name__
     batch = Batch(columns)
     lacking = [column for column in built.needs_of() if column not in columns]
     if lacking:
-        raise SpecError(f"{label} needs {' and '.join(lacking)}; give {', '.join(f'{name}=…' for name in lacking)}.")
+        raise SpecError(f"{label} needs {' and '.join(lacking)}; give {', '.join(f'{name}=…' for name in lacking)}")
     return Scores(label, built, _measured(label, built, batch, backend), batch)
 
 
@@ -104,7 +104,7 @@ def build(metric: str | Measure, options: Mapping[str, Any]) -> Measure:
     """
     if not isinstance(metric, str):
         if options:
-            raise SpecError(f"{metric.name or metric} is built already; it takes no further options: {', '.join(options)}.")
+            raise SpecError(f"{metric.name or metric} is built already; it takes no further options: {', '.join(options)}")
         return metric
     from evalkit.specs.single import metric_of
 
@@ -203,9 +203,9 @@ def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None
     if isinstance(metric, Metric):
         return guarded(metric, batch)
     if backend is None:
-        raise SpecError(f"{label} asks a model; give backend=….")
+        raise SpecError(f"{label} asks a model; give backend=…")
     if not isinstance(metric, ModelMetric):
-        raise EvalkitError(f"{label} is neither a Metric nor a ModelMetric.")
+        raise EvalkitError(f"{label} is neither a Metric nor a ModelMetric")
     import asyncio
 
     from evalkit.backends.pipeline import Account, Pipeline

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from evalkit.core.errors import quote
+
 FOLDERS = ("judges", "rubrics", "suites", "dashboards")
 
 
@@ -64,7 +66,7 @@ def locate(name: str, *, beside: Path, root: Path, plugins: Sequence[Path] = ())
         if not any(real.is_relative_to(home) for home in homes):
             upwards = ".." in Path(name).parts  # meant from beside the suite; from another base it is no try at all
             if (upwards and base is beside) or (candidate.exists() and not upwards):
-                raise PathEscape(f"{name!r} leads out of the project, to {real}")
+                raise PathEscape(f"{quote(name)} leads out of the project, to {real}")
         elif candidate.exists():
             return candidate
     return None

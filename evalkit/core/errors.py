@@ -12,9 +12,21 @@ EvalkitError
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+
+# What json leaves as it is and a terminal obeys: more controls, direction overrides, halves of characters.
+_UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
+
+
+def quote(text: object, limit: int = 60) -> str:
+    """Text in double quotes, as messages show a name or a value: controls spelled, long text cut."""
+    told = str(text)
+    told = json.dumps(told if len(told) <= limit else told[: limit - 1] + "…", ensure_ascii=False)
+    return _UNSEEN.sub(lambda found: f"\\u{ord(found[0]):04x}", told)
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
@@ -57,8 +69,8 @@ class UnknownName(EvalkitError, LookupError):
     def __init__(self, kind: str, name: str, known: Iterable[str], see: str | None = None) -> None:
         self.kind, self.name, self.known = kind, name, sorted(known)
         close = nearest(name, self.known)
-        self.hint = f"did you mean {close!r}?" if close else f"see `{see or f'evalkit list {kind}s'}`."
-        super().__init__(f"no {kind} is called {name!r}; {self.hint}")
+        self.hint = f"did you mean {quote(close)}?" if close else f"see `{see or f'evalkit list {kind}s'}`"
+        super().__init__(f"no {kind} is called {quote(name)}; {self.hint}")
 
 
 class DuplicatePlugin(EvalkitError, ValueError):
@@ -66,7 +78,7 @@ class DuplicatePlugin(EvalkitError, ValueError):
 
     def __init__(self, kind: str, name: str, first: str, second: str) -> None:
         self.kind, self.name, self.first, self.second = kind, name, first, second
-        super().__init__(f"the {kind} {name!r} is registered twice, by {first} and by {second}; rename one of them.")
+        super().__init__(f"the {kind} {quote(name)} is registered twice, by {first} and by {second}; rename one of them")
 
 
 class MissingExtra(EvalkitError, ImportError):
@@ -74,7 +86,7 @@ class MissingExtra(EvalkitError, ImportError):
 
     def __init__(self, wanted_by: str, package: str, extra: str) -> None:
         self.wanted_by, self.package, self.extra = wanted_by, package, extra
-        super().__init__(f"{wanted_by} needs the package {package!r}; install it with `pip install 'evalkit[{extra}]'`.")
+        super().__init__(f"{wanted_by} needs the package {quote(package)}; install it with `pip install 'evalkit[{extra}]'`")
 
 
 class StoreError(EvalkitError, OSError):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from evalkit.core.builtins import BUILTINS
-from evalkit.core.errors import DuplicatePlugin, MissingExtra, UnknownName
+from evalkit.core.errors import DuplicatePlugin, MissingExtra, UnknownName, quote
 
 C = TypeVar("C", bound=type)
 KINDS = ("metric", "judge", "backend", "signal", "sink")
@@ -119,7 +119,7 @@ def find(kind: str, name: str) -> type:
         return entry.load()
     except ModuleNotFoundError as error:
         if error.name and not error.name.startswith("evalkit"):
-            raise MissingExtra(f"the {kind} {name!r}", error.name, entry.family) from error
+            raise MissingExtra(f"the {kind} {quote(name)}", error.name, entry.family) from error
         raise
 
 
@@ -167,10 +167,10 @@ def load_plugins() -> None:
             if module is not None and module.__file__:
                 _content.append(Path(module.__file__).parent)
         except DuplicatePlugin as error:
-            warnings.warn(f"the plug-in {owner!r} was left out: {error}", BrokenPlugin, stacklevel=2)
+            warnings.warn(f"the plug-in {quote(owner)} was left out: {error}", BrokenPlugin, stacklevel=2)
         except Exception as error:
             warnings.warn(
-                f"the plug-in {owner!r} could not be loaded ({type(error).__name__}: {error}); it was left out.",
+                f"the plug-in {quote(owner)} could not be loaded ({type(error).__name__}: {error}); it was left out",
                 BrokenPlugin,
                 stacklevel=2,
             )

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import IntervalKind, Metric
+from evalkit.core.errors import quote
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.stats.ratio import ratio
@@ -37,7 +38,7 @@ class Accuracy(Metric):
     def __post_init__(self) -> None:
         twice = [label for label, times in Counter(map(plain, self.labels)).items() if times > 1]
         if twice:
-            message = f"labels: {twice[0]!r} is named twice; white space around a label and its case do not count"
+            message = f"labels: {quote(twice[0])} is named twice; white space around a label and its case do not count"
             raise ValueError(message)
 
     @property

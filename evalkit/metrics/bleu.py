@@ -52,22 +52,22 @@ class Bleu(Metric):
 
     def __post_init__(self) -> None:
         if self.max_ngram_order < 1:
-            raise SpecError(f"max_ngram_order is {self.max_ngram_order}; it must be at least 1.")
+            raise SpecError(f"max_ngram_order is {self.max_ngram_order}; it must be at least 1")
         if self.smooth_value is not None and self.smooth_value < 0:
-            raise SpecError(f"smooth_value is {self.smooth_value}; it must not be negative.")
+            raise SpecError(f"smooth_value is {self.smooth_value}; it must not be negative")
         if self.tokenize in SENTENCEPIECE and self.spm_model is None and self.impl == "fast":
             raise SpecError(
-                f"tokenize: {self.tokenize} needs spm_model, the path of a local sentencepiece file; nothing is downloaded."
+                f"tokenize: {self.tokenize} needs spm_model, the path of a local sentencepiece file; nothing is downloaded"
             )
         if self.spm_model is not None:
             if self.tokenize not in SENTENCEPIECE:
-                raise SpecError(f"spm_model is given, but tokenize: {self.tokenize} does not use it.")
+                raise SpecError(f"spm_model is given, but tokenize: {self.tokenize} does not use it")
             file_sha256(self.spm_model)
         if self.impl == "reference":
             installed("bleu with impl: reference", "reference", "sacrebleu")
             if self.tokenize in SENTENCEPIECE:
                 raise SpecError(
-                    f"impl: reference with tokenize: {self.tokenize} would download a model; use impl: fast with spm_model."
+                    f"impl: reference with tokenize: {self.tokenize} would download a model; use impl: fast with spm_model"
                 )
         if self.tokenize in PACKAGES:
             installed(f"tokenize: {self.tokenize}", *PACKAGES[self.tokenize])
@@ -241,5 +241,5 @@ def closest_lengths(hypotheses: Ints, references: Ints, owners: Ragged) -> Ints:
 def _note_tokenised() -> None:
     """Once a process: outputs that end in a tokenised period are tokenised twice, which may lower the score."""
     logging.getLogger(__name__).warning(
-        "bleu: %d or more outputs end in ' .', as if tokenised already; undo that, or set `force: true`.", _TOKENISED_LINES
+        "bleu: %d or more outputs end in ' .', as if tokenised already; undo that, or set `force: true`", _TOKENISED_LINES
     )

@@ -42,7 +42,7 @@ class Chrf(Metric):
 
     def __post_init__(self) -> None:
         if self.char_order < 0 or self.word_order < 0 or self.char_order + self.word_order < 1:
-            raise SpecError("char_order and word_order must not be negative, and one of them must be at least 1.")
+            raise SpecError("char_order and word_order must not be negative, and one of them must be at least 1")
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -16,7 +16,7 @@ import numpy as np
 
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import CorpusMetric
-from evalkit.core.errors import EvalkitError, MissingExtra
+from evalkit.core.errors import EvalkitError, MissingExtra, quote
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats
 
@@ -144,7 +144,7 @@ class HuggingFace(CorpusMetric):
                 return numbers[part]
             problem = "is no number" if part in results else "is not among them"
             known = ", ".join(map(repr, numbers)) or "none"
-            raise ModuleFailed(f"evaluate:{self._title}: the result {part!r} {problem}; its numbers are {known}")
+            raise ModuleFailed(f"evaluate:{self._title}: the result {quote(part)} {problem}; its numbers are {known}")
         if self._title in numbers:
             return numbers[self._title]
         if len(numbers) == 1:

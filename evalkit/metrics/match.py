@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch, Ragged
 from evalkit.core.contracts import Metric
+from evalkit.core.errors import quote
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.metrics.share import Share, hits
@@ -41,7 +42,7 @@ class ExactMatch(Share):
             try:
                 re.compile(pattern)
             except re.error as error:
-                raise ValueError(f"regexes_to_ignore: {pattern!r} is not a regular expression: {error}") from None
+                raise ValueError(f"regexes_to_ignore: {quote(pattern)} is not a regular expression: {error}") from None
 
     def measure(self, batch: Batch) -> Rows:
         outputs, references = self._plain(batch.texts("output")), batch.lists("reference")
@@ -98,13 +99,13 @@ class Regex(Share):
 
         unknown = sorted(set(self.flags.lower()) - set("aimsx"))
         if unknown:
-            raise ValueError(f"flags: {''.join(unknown)!r} is unknown; the letters a, i, m, s and x are flags")
+            raise ValueError(f"flags: {quote(''.join(unknown))} is unknown; the letters a, i, m, s and x are flags")
         if not self.timeout_s > 0:
             raise ValueError(f"timeout_s must be above 0, not {self.timeout_s:g}")
         try:
             self._compiled()
         except regex.error as error:
-            raise ValueError(f"pattern: {self.pattern!r} is not a regular expression: {error}") from None
+            raise ValueError(f"pattern: {quote(self.pattern)} is not a regular expression: {error}") from None
 
     def measure(self, batch: Batch) -> Rows:
         compiled = self._compiled()

@@ -62,15 +62,15 @@ class Meteor(Metric):
         if not self.stages or self.stages != _STAGES[: len(self.stages)]:
             raise SpecError(
                 "stages of meteor must be [exact], [exact, stem] or [exact, stem, wordnet], in this order; "
-                f"they are [{', '.join(self.stages)}]."
+                f"they are [{', '.join(self.stages)}]"
             )
         for name in ("alpha", "gamma"):
             if not 0 <= getattr(self, name) <= 1:
-                raise SpecError(f"{name} of meteor is {getattr(self, name)}; it must lie between 0 and 1.")
+                raise SpecError(f"{name} of meteor is {getattr(self, name)}; it must lie between 0 and 1")
         if not (math.isfinite(self.beta) and self.beta >= 0):
-            raise SpecError(f"beta of meteor is {self.beta}; it must be 0 or more.")
+            raise SpecError(f"beta of meteor is {self.beta}; it must be 0 or more")
         if self.impl == "reference" and self.stages != _STAGES:
-            raise SpecError("meteor with impl: reference runs NLTK, which has all three stages; leave `stages` out.")
+            raise SpecError("meteor with impl: reference runs NLTK, which has all three stages; leave `stages` out")
         if "wordnet" in self.stages:
             find_wordnet()  # said before anything is scored
 

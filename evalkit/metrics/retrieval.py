@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import IntervalKind, Metric
+from evalkit.core.errors import quote
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.stats.ratio import ratio
@@ -266,7 +267,7 @@ def ranked(retrieved: Any) -> dict[str, int]:
     ids = _ids(retrieved, "retrieved_ids")
     ranks = dict(zip(ids, range(1, len(ids) + 1), strict=True))
     if len(ranks) < len(ids):
-        raise ValueError(f"retrieved_ids lists {_repeated(ids)!r} twice")
+        raise ValueError(f"retrieved_ids lists {quote(_repeated(ids))} twice")
     return ranks
 
 
@@ -282,13 +283,13 @@ def graded(relevant: Any) -> Mapping[str, float]:
         ids = _ids(relevant, "relevant_ids")
         grades = dict.fromkeys(ids, 1.0)
         if len(grades) < len(ids):
-            raise ValueError(f"relevant_ids lists {_repeated(ids)!r} twice")
+            raise ValueError(f"relevant_ids lists {quote(_repeated(ids))} twice")
         return grades
     names, grades_told = relevant.keys(), relevant.values()
     if set(map(type, grades_told)) - {int} or max(map(abs, grades_told), default=0) > _LARGEST:
         for name, grade in relevant.items():
             if not isinstance(grade, (int, float)) or not abs(grade) <= _LARGEST:
-                raise ValueError(f"relevant_ids: the grade of {name!r} is {repr(grade)[:60]}, not a number")
+                raise ValueError(f"relevant_ids: the grade of {quote(name)} is {repr(grade)[:60]}, not a number")
     texts = _spelled(names, "relevant_ids")
     return relevant if texts is names else dict(zip(texts, grades_told, strict=True))
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch, Ragged
 from evalkit.core.contracts import DataFacts, Metric
-from evalkit.core.errors import MissingExtra, SpecError
+from evalkit.core.errors import MissingExtra, SpecError, quote
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.core.signature import VERSION
@@ -56,9 +56,9 @@ class Rouge(Metric):
         object.__setattr__(self, "types", tuple(self.types))
         wrong = [kind for kind in self.types if kind not in ("rougeL", "rougeLsum") and not _NGRAM.fullmatch(kind)]
         if wrong:
-            raise SpecError(f"rouge has no type {wrong[0]!r}; there are rouge1 to rouge9, rougeL and rougeLsum.")
+            raise SpecError(f"rouge has no type {quote(wrong[0])}; there are rouge1 to rouge9, rougeL and rougeLsum")
         if not self.types or len(set(self.types)) < len(self.types):
-            raise SpecError("types of rouge must name at least one type, and each once.")
+            raise SpecError("types of rouge must name at least one type, and each once")
 
     @property
     def parts(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import numpy as np
 
 from evalkit.core.batch import Batch
 from evalkit.core.content import Document
+from evalkit.core.errors import quote
 from evalkit.core.registry import metric
 from evalkit.core.rows import Rows
 from evalkit.metrics.share import Share, hits
@@ -147,7 +148,7 @@ def _closed_registry(schema: Any, kind: Any, where: str) -> Any:
             try:
                 resolver.lookup(reference)
             except Unresolvable:
-                message = f"{where}: $ref {reference!r} leads nowhere; it can lead to parts of the schema itself"
+                message = f"{where}: $ref {quote(reference)} leads nowhere; it can lead to parts of the schema itself"
                 raise ValueError(message) from None
         for inner in resource.subresources():
             follow(inner, resolver.in_subresource(inner))

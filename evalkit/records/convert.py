@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from evalkit.core.errors import quote
 from evalkit.records.canonical import COLUMNS
 
 NoneType = type(None)
@@ -73,7 +74,7 @@ def describe(value: Any) -> str:
     if isinstance(value, (int, float)):
         return f"the number {value!r}"
     if isinstance(value, str):
-        return "an empty text" if not value else f"the text {value if len(value) <= 40 else value[:37] + '…'!r}"
+        return "an empty text" if not value else f"the text {quote(value, 40)}"
     if isinstance(value, (list, tuple)):
         odd = [item for item in value if not isinstance(item, str)]
         return f"a list that holds {describe(odd[0])}" if odd else "a list"
@@ -188,7 +189,7 @@ def _grades(value: Any) -> Any:
     if isinstance(value, dict):
         for key, grade in value.items():
             if isinstance(grade, bool) or not isinstance(grade, (int, float)) or not math.isfinite(grade):
-                found = f"{describe(grade)} (of {key!r})"
+                found = f"{describe(grade)} (of {quote(key)})"
                 raise Unfit("must give each id a number as its grade", 'write {"doc-1": 2, "doc-2": 1}', found)
         return {str(key): grade for key, grade in value.items()}
     try:

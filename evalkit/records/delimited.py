@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, ClassVar, cast
 
 import numpy as np
 
-from evalkit.core.errors import Problem
+from evalkit.core.errors import Problem, quote
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.encoding import BOM, undecodable
 from evalkit.records.fields import SYNONYMS, plain
@@ -224,7 +224,7 @@ def _header_problem(place: str, header: Sequence[str], delimiter: str) -> Proble
         if name in header[:index]:
             return Problem(
                 place,
-                f"the header names {name!r} twice (columns {header.index(name) + 1} and {index + 1})",
+                f"the header names {quote(name)} twice (columns {header.index(name) + 1} and {index + 1})",
                 "rename one of them",
             )
     if "" in header:

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from evalkit.core.batch import Batch, as_text
+from evalkit.core.errors import quote
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.dataset import DataSet
 from evalkit.records.similar import similar_pairs
@@ -301,7 +302,9 @@ class Survey:
 
 
 def _unknown_slices(dataset: DataSet, slices: Sequence[str]) -> list[Fault]:
-    return [Fault("slices", f"no record has the column {name!r} to slice by") for name in slices if name not in dataset.columns]
+    return [
+        Fault("slices", f"no record has the column {quote(name)} to slice by") for name in slices if name not in dataset.columns
+    ]
 
 
 def few(names: Sequence[str], count: int) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
+from evalkit.core.errors import quote
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.convert import convert
 
@@ -109,17 +110,17 @@ def likeliest(column: str, sources: Iterable[str]) -> str | None:
 def _guess(column: str, source: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Guess | None:
     name, others = plain(source), SYNONYMS.get(column, ())
     if name == column:
-        confidence, why = 0.98, f"{source!r} is {column} in other letters"
+        confidence, why = 0.98, f"{quote(source)} is {column} in other letters"
     elif name in others:
         place = others.index(name)
         confidence = 0.9 - 0.25 * place / max(len(others) - 1, 1)
-        why = f"{source!r} is a usual name for {column}"
+        why = f"{quote(source)} is a usual name for {column}"
     elif close := get_close_matches(name, [column, *others], n=1, cutoff=0.85):
-        confidence, why = 0.55, f"{source!r} looks like {close[0]!r}"
+        confidence, why = 0.55, f"{quote(source)} looks like {quote(close[0])}"
     elif len(name) > 3 and any(
         re.search(rf"(^|_){re.escape(word)}(_|$)", name) for word in (column, *others[:4]) if len(word) > 3
     ):
-        confidence, why = 0.4, f"{source!r} speaks of {column}"
+        confidence, why = 0.4, f"{quote(source)} speaks of {column}"
     else:
         return None
     if column == "output" and name == "answer" and not _has_other_output(columns):

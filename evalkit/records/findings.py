@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from evalkit.core.errors import Problem, nearest
+from evalkit.core.errors import Problem, nearest, quote
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.fields import likeliest
 from evalkit.records.identity import all_differ, groups
@@ -63,8 +63,8 @@ def check_columns(found: Findings, label: str, whole: Whole, fields: Mapping[str
     for name, source in fields.items():
         if source not in whole.names:
             close = nearest(source, whole.names)
-            hint = f"did you mean {close!r}?" if close else f"it has {_listed(whole.names)}"
-            found.add(-1, 0, "fields", Problem(label, f"`fields` takes {name} from {source!r}, which no record has", hint))
+            hint = f"did you mean {quote(close)}?" if close else f"it has {_listed(whole.names)}"
+            found.add(-1, 0, "fields", Problem(label, f"`fields` takes {name} from {quote(source)}, which no record has", hint))
     named = naming(whole.names, fields)
     for name, who in needs.items():
         if name in fields and fields[name] not in whole.names:
@@ -72,10 +72,10 @@ def check_columns(found: Findings, label: str, whole: Whole, fields: Mapping[str
         if name not in named:
             free = [column for column in whole.names if column not in COLUMNS and column not in fields.values()]
             close = likeliest(name, free)
-            hint = f"is it {close!r}? then `fields: {{{name}: {close}}}`" if close else f"it has {_listed(whole.names)}"
-            found.add(-1, 0, "needs", Problem(label, f"no record has the column {name!r}, which {who} needs", hint))
+            hint = f"is it {quote(close)}? then `fields: {{{name}: {close}}}`" if close else f"it has {_listed(whole.names)}"
+            found.add(-1, 0, "needs", Problem(label, f"no record has the column {quote(name)}, which {who} needs", hint))
         elif not whole.columns.get(name, Seen()).values:
-            found.add(-1, 0, "needs", Problem(label, f"the column {name!r}, which {who} needs, is null in every record"))
+            found.add(-1, 0, "needs", Problem(label, f"the column {quote(name)}, which {who} needs, is null in every record"))
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -104,7 +104,7 @@ def check_ids(found: Findings, whole: Whole, fields: Mapping[str, str]) -> None:
         source = whole.sources[number]
         where = f"on line {first}" if other == number and source.unit == ":" else f"in {whole.sources[other].place(first)}"
         hint = "ids must be unique; leave them out to have them derived from the content"
-        found.add(number, line, "id", Problem(source.place(line), f"the id {ids[-1]!r} already stands {where}", hint))
+        found.add(number, line, "id", Problem(source.place(line), f"the id {quote(ids[-1])} already stands {where}", hint))
         real += 1
     if real:
         found.total = kept + real + len(again) - len(by_record)

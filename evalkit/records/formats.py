@@ -6,7 +6,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from evalkit.core.errors import Problem, nearest
+from evalkit.core.errors import Problem, nearest, quote
 from evalkit.records.delimited import Delimited
 from evalkit.records.encoding import BOM, recode, wide
 from evalkit.records.jsonl import JsonLines
@@ -62,7 +62,7 @@ def source_of(path: Path, name: str) -> Source | Problem:
         if head.startswith(magic):
             return Problem(name, f"is compressed with {packer}", "decompress it first")
     if kind is None:
-        what = f"{path.suffix!r} is not a format that evalkit reads" if path.suffix else "the format is not known"
+        what = f"{quote(path.suffix)} is not a format that evalkit reads" if path.suffix else "the format is not known"
         return Problem(name, what, _format_hint(path, head))
     if kind != "parquet":
         if head.startswith(b"PAR1"):

@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 
-from evalkit.core.errors import MissingExtra, Problem, SpecError, nearest
+from evalkit.core.errors import MissingExtra, Problem, SpecError, nearest, quote
 from evalkit.records.memory import plain
 from evalkit.records.spool import spooled
 
@@ -44,7 +44,7 @@ def _loaded(name: str, target: str, config: str | None, split: str | None) -> An
     try:
         import datasets
     except ModuleNotFoundError as error:
-        raise MissingExtra(f"the data set {name!r}", "datasets", "hf") from error
+        raise MissingExtra(f"the data set {quote(name)}", "datasets", "hf") from error
     datasets.disable_progress_bars()
     try:
         if (Path(target) / "state.json").is_file() or (Path(target) / "dataset_dict.json").is_file():
@@ -59,7 +59,7 @@ def _loaded(name: str, target: str, config: str | None, split: str | None) -> An
         ) from error
     if not isinstance(loaded, dict):
         if split is not None and str(loaded.split or split) != split:
-            raise SpecError(Problem(name, f"has only the split {str(loaded.split)!r}"))
+            raise SpecError(Problem(name, f"has only the split {quote(str(loaded.split))}"))
         return loaded
     return loaded[_split(name, list(loaded), split)]
 
@@ -70,7 +70,11 @@ def _split(name: str, splits: list[str], split: str | None) -> str:
             return split
         close = nearest(split, splits)
         raise SpecError(
-            Problem(name, f"has no split {split!r}", f"did you mean {close!r}?" if close else f"it has {', '.join(splits)}")
+            Problem(
+                name,
+                f"has no split {quote(split)}",
+                f"did you mean {quote(close)}?" if close else f"it has {', '.join(splits)}",
+            )
         )
     for usual in ("test", "validation"):
         if usual in splits:

@@ -15,7 +15,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from evalkit.core.errors import Problem, SpecError
+from evalkit.core.errors import Problem, SpecError, quote
 from evalkit.records.source import Block, Piece, Positions, Source, Tally, naming
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -48,7 +48,9 @@ def _of_frame(frame: Any) -> tuple[dict[str, list[Any]], int]:
     names = [str(name) for name in frame.columns]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise SpecError([Problem("DataFrame", f"the column {name!r} stands twice", "rename one of them") for name in twice])
+        raise SpecError(
+            [Problem("DataFrame", f"the column {quote(name)} stands twice", "rename one of them") for name in twice]
+        )
     columns = {}
     for at, name in enumerate(names):
         series = frame.iloc[:, at]

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from evalkit.core.errors import Problem
+from evalkit.core.errors import Problem, quote
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.memory import plain
 from evalkit.records.source import MOST_COLUMNS, Block, Piece, Positions, Source, Tally, naming
@@ -59,7 +59,7 @@ class ParquetRows(Source):
             return Problem(shown, f"the Parquet file is damaged: {_first_line(error)}", "copy or write it again")
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
-            return Problem(shown, f"the column {twice[0]!r} stands twice", "rename one of them")
+            return Problem(shown, f"the column {quote(twice[0])} stands twice", "rename one of them")
         if len(names) > MOST_COLUMNS:
             return Problem(shown, f"the file has more than {MOST_COLUMNS:,} columns")
         groups = tuple(meta.row_group(index).num_rows for index in range(meta.num_row_groups))

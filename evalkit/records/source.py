@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.core.errors import Problem, SpecError
+from evalkit.core.errors import Problem, SpecError, quote
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.convert import convert
 from evalkit.records.identity import Keys, content_keys, name_keys
@@ -145,7 +145,7 @@ class Tally:
         room = n if self.limit is None else min(n, self.limit - self.n)
         columns: dict[str, Sequence[Any]] = {}
         for name, values in block.columns.items():
-            told = f"{name} (here {self.fields[name]!r})" if self.fields.get(name, name) != name else name
+            told = f"{name} (here {quote(self.fields[name])})" if self.fields.get(name, name) != name else name
             fine, wrong = convert(name, values if room == n else values[:room], cells=self.source.cells, told=told)
             for refused in wrong:
                 self.fault(f"type of {name}", int(block.lines[refused.index]), refused.what, refused.hint)

@@ -7,8 +7,9 @@ from difflib import get_close_matches
 from glob import has_magic
 from pathlib import Path
 
+from evalkit.core.errors import quote
 from evalkit.specs.home import Home
-from evalkit.specs.node import Node, quote
+from evalkit.specs.node import Node
 from evalkit.specs.suite import DatasetSpec
 from evalkit.specs.tree import Tree
 
@@ -36,7 +37,7 @@ def read_dataset(node: Node, home: Home) -> DatasetSpec | None:
     else:
         path = path_node.text("a path")
         if path == "hf:":
-            path_node.fault(f"{path_node.label} names no data set after hf:", "write hf:NAME.")
+            path_node.fault(f"{path_node.label} names no data set after hf:", "write hf:NAME")
         elif path is not None and path != "-" and not path.startswith("hf:"):
             files = _files(path_node, path, home)
     limit, shuffle = node.get("limit"), node.get("shuffle")
@@ -74,7 +75,7 @@ def _fields(node: Node | None) -> dict[str, str]:
         if column not in COLUMNS:
             close = get_close_matches(column.casefold(), COLUMNS, n=1, cutoff=0.8)  # a slip, not a name of one's own
             if own in _TEXTS:
-                entry.fault(f"{entry.label} is the wrong way round: evalkit's name comes first", f"write {own}: {column}.")
+                entry.fault(f"{entry.label} is the wrong way round: evalkit's name comes first", f"write {own}: {column}")
                 continue
             if close:
                 entry.fault(f"{node.label} has no column {quote(column)}", f"did you mean {quote(close[0])}?")

@@ -16,9 +16,9 @@ import numpy as np
 from evalkit.core.batch import Batch
 from evalkit.core.content import PathEscape, locate, project_root
 from evalkit.core.contracts import Metric
+from evalkit.core.errors import quote
 from evalkit.core.registry import find
 from evalkit.specs.look import Look, look_at, without_output
-from evalkit.specs.node import quote
 from evalkit.specs.tree import scalar
 from evalkit.specs.validate import plain_name
 from evalkit.stats.proportion import wilson

@@ -7,10 +7,10 @@ from typing import Any, Literal, get_args
 
 from evalkit.core.builtins import RESERVED
 from evalkit.core.contracts import CorpusMetric
-from evalkit.core.errors import nearest
+from evalkit.core.errors import nearest, quote
 from evalkit.core.registry import entries
 from evalkit.specs.metrics import Metrics
-from evalkit.specs.node import Node, found, quote, spelled, suggest
+from evalkit.specs.node import Node, found, spelled, suggest
 from evalkit.specs.suite import GateRule, GateSpec, MetricSpec
 
 KEYS = (
@@ -35,7 +35,7 @@ def read_gates(node: Node | None, metrics: Metrics) -> list[GateSpec]:
     if node is None:
         return []
     if not isinstance(node.value, list):
-        node.wants("a list of gates", f"{_EXAMPLE}.")
+        node.wants("a list of gates", _EXAMPLE)
         return []
     return [gate for entry in node.items() for gate in _read_gate(entry, metrics)]
 
@@ -51,15 +51,15 @@ def _read_gate(node: Node, metrics: Metrics) -> list[GateSpec]:
     rules: list[GateRule] = [rule for rule in get_args(GateRule) if told.get(rule) is not None and (rule != "every" or each)]
     if not rules:
         hint = (
-            "add `every: true`, or the share that must pass, `min: 0.9`."
+            "add `every: true`, or the share that must pass, `min: 0.9`"
             if "threshold" in told
-            else "add one of min, max, no_worse_than, every."
+            else "add one of min, max, no_worse_than, every"
         )
         unknown = [key for key in told if key not in KEYS and nearest(key, RULES)]
         if not unknown and not any(rule in told and told[rule] is not None and rule != "every" for rule in RULES):
             node.fault(f"{node.label} has no rule", hint)
     elif len(rules) > 1 and rules != ["min", "max"]:
-        node.fault(f"{node.label} has several rules: {' and '.join(rules)}", "write one gate for each.")
+        node.fault(f"{node.label} has several rules: {' and '.join(rules)}", "write one gate for each")
     bounds: dict[str, float | None] = {rule: node.child(rule).number() for rule in rules if rule in ("min", "max")}
     low, high = bounds.get("min"), bounds.get("max")
     if low is not None and high is not None and low > high:
@@ -87,7 +87,7 @@ def _read_gate(node: Node, metrics: Metrics) -> list[GateSpec]:
     if name == "errors" and rules and not set(rules) <= {"min", "max"}:
         node.fault(
             f"{node.label}: errors is a plain share of records, and takes only min or max",
-            "write {metric: errors, max: 0.01}.",
+            "write {metric: errors, max: 0.01}",
         )
     if name is None or len(node.tree.problems) > before:
         return []
@@ -113,7 +113,7 @@ def _metric(node: Node, metrics: Metrics) -> tuple[str | None, MetricSpec | None
     """The full name of the value that a gate is about, and the metric that gives it; neither after a problem."""
     at = node.get("metric")
     if at is None:
-        node.fault(f"{node.label} lacks `metric`", f"{_EXAMPLE}.")
+        node.fault(f"{node.label} lacks `metric`", _EXAMPLE)
         return None, None
     name = at.text("a metric's name")
     if name is None or name == "errors":
@@ -130,19 +130,19 @@ def _metric(node: Node, metrics: Metrics) -> tuple[str | None, MetricSpec | None
             parts = [full for full in spec.full_names if full != spec.label]
             part = name[len(spec.label) + 1 :]
             if not parts:
-                at.fault(f"{node.label}: {spec.label} has no parts, and {quote(part)} is none", f"write {quote(spec.label)}.")
+                at.fault(f"{node.label}: {spec.label} has no parts, and {quote(part)} is none", f"write {quote(spec.label)}")
             else:
                 at.fault(f"{node.label}: {spec.label} has no part {quote(part)}", suggest(name, parts))
             return None, None
     names = [full for spec in metrics.specs for full in dict.fromkeys((spec.label, *spec.full_names))] + sorted(metrics.broken)
     use = name.partition(".")[0]
     if use in [entry.name for entry in entries("metric")] or use in RESERVED["metric"]:
-        at.fault(f"{node.label}: the suite does not score {quote(use)}", "add it under `metrics:`.")
+        at.fault(f"{node.label}: the suite does not score {quote(use)}", "add it under `metrics:`")
     else:
         by_part = {full.partition(".")[2]: full for full in reversed(names) if "." in full}
         same_part = by_part.get(name) or by_part.get(name.partition(".")[2])
         hint = f"did you mean {quote(same_part)}?" if same_part else suggest(name, [*names, "errors"], listed=False)
-        hint = hint or f"it scores {', '.join(names)}."
+        hint = hint or f"it scores {', '.join(names)}"
         at.fault(f"{node.label} names no metric {quote(name)} of this suite", hint)
     return None, None
 
@@ -153,11 +153,11 @@ def _threshold(node: Node, rules: Sequence[str]) -> float | None:
         if "every" in rules:
             node.fault(
                 f"{node.label} asks that every record passes, and has no `threshold`",
-                "add the value from which a record passes, `threshold: 1`.",
+                "add the value from which a record passes, `threshold: 1`",
             )
         return None
     if "no_worse_than" in rules:
-        at.fault(f"{node.label}: threshold goes with min, max or every, not with no_worse_than", "remove it.")
+        at.fault(f"{node.label}: threshold goes with min, max or every, not with no_worse_than", "remove it")
     return at.number()
 
 
@@ -171,7 +171,7 @@ def _margin(node: Node, rules: Sequence[str]) -> float | None:
     if at is None:
         return None
     if rules and "no_worse_than" not in rules:
-        at.fault(f"{node.label}: margin goes with no_worse_than", "remove it.")
+        at.fault(f"{node.label}: margin goes with no_worse_than", "remove it")
     return at.number(least=0)
 
 
@@ -183,12 +183,12 @@ def _where(node: Node) -> dict[str, Any]:
     for entry in at.items():
         values = entry.value if isinstance(entry.value, list) else [entry.value]
         if not values:
-            entry.fault(f"{entry.label} is empty", "name at least one value.")
+            entry.fault(f"{entry.label} is empty", "name at least one value")
         for value in values:
             if isinstance(value, (Mapping, list)):
                 entry.fault(f"{entry.label} wants a value or a list of values, and found {found(value)}")
     if not at.value:
-        at.fault(f"{at.label} is empty", "name a column and its value.")
+        at.fault(f"{at.label} is empty", "name a column and its value")
     return dict(at.value)
 
 
@@ -211,9 +211,9 @@ def _possible(node: Node, name: str, rule: str, bound: float, what: str) -> None
 def _fits(node: Node, name: str, spec: MetricSpec, rules: Sequence[str], threshold: float | None) -> None:
     """Note a rule that this metric cannot be held to."""
     if "no_worse_than" in rules and spec.metric.direction(_part(name, spec)) is None:
-        node.fault(f"{node.label}: neither more nor less of {name} is better, so it cannot be worse", "use min or max.")
+        node.fault(f"{node.label}: neither more nor less of {name} is better, so it cannot be worse", "use min or max")
     if isinstance(spec.metric, CorpusMetric) and ("every" in rules or threshold is not None):
-        node.fault(f"{node.label}: {name} has no value for single records", "use min or max, without threshold.")
+        node.fault(f"{node.label}: {name} has no value for single records", "use min or max, without threshold")
 
 
 def _percent(value: float) -> str | None:

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePath
 
 from evalkit.core.content import Document, PathEscape, content_root, locate, project_root
-from evalkit.core.errors import nearest
+from evalkit.core.errors import nearest, quote
 from evalkit.core.registry import content_folders
-from evalkit.specs.node import Node, quote
+from evalkit.specs.node import Node
 
 MAX_DOCUMENT = 10_000_000  # bytes of a rubric or a schema
 _SKIPPED = {"node_modules", "__pycache__", "site-packages"}
@@ -46,7 +46,7 @@ class Home:
         except PathEscape:
             node.fault(
                 f"{node.label} leads out of the project: {quote(name)}",
-                f"keep the {kind} in the project, or write an absolute path.",
+                f"keep the {kind} in the project, or write an absolute path",
             )
             return None
         except (OSError, ValueError, RuntimeError):  # too long, a null character, a loop of links
@@ -86,7 +86,7 @@ class Home:
             if outside:
                 node.fault(
                     f"{node.label} leads out of the project: {quote(pattern)} matches {outside[0].resolve()}",
-                    "keep the files in the project, or write an absolute path.",
+                    "keep the files in the project, or write an absolute path",
                 )
                 return ()
             if files:
@@ -103,14 +103,14 @@ class Home:
             if path.stat().st_size > MAX_DOCUMENT:
                 node.fault(
                     f"{node.label} names a file of {path.stat().st_size / 1e6:,.0f} MB: {quote(name)}",
-                    "at most 10 MB can be read.",
+                    "at most 10 MB can be read",
                 )
                 return None
             document = Document.read(path)
         except UnicodeDecodeError as error:
             node.fault(
                 f"{node.label} names a file that is not UTF-8 (byte {error.start + 1:,}): {quote(name)}",
-                "save it as UTF-8.",
+                "save it as UTF-8",
             )
             return None
         except OSError as error:
@@ -124,8 +124,9 @@ class Home:
         close = nearest_file(name, [self.beside, self.root, content_root()])
         if close is not None:
             return f"did you mean {quote(close)}?"
-        places = [self.shown(self.beside)] + ([self.shown(self.root)] if self.root != self.beside else [])
-        return f"looked in {' and '.join(places)}." if not Path(name).is_absolute() else "check the path."
+        told = dict.fromkeys(map(self.shown, (self.beside, self.root)))
+        places = ["the working folder" if place == "." else place for place in told]
+        return f"looked in {' and '.join(places)}" if not Path(name).is_absolute() else "check the path"
 
 
 def _holds(cwd: Path, folder: Path) -> bool:
@@ -198,7 +199,7 @@ def _inside(folder: Path, name: str) -> str | None:
         suffix = Path(entry.name).suffix
         if entry.is_file() and suffix in (".jsonl", ".csv", ".parquet", ".json"):
             pattern = f"{name.rstrip('/')}/*{suffix}"
-            return f"write {quote(pattern)} for its files."
+            return f"write {quote(pattern)} for its files"
     return None
 
 

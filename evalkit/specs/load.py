@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.core.content import PathEscape, content_root, locate, project_root
-from evalkit.core.errors import Problem, SpecError, nearest
+from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.core.registry import content_folders
 from evalkit.specs.home import Home, files_below, reason, shown
-from evalkit.specs.node import found, quote
+from evalkit.specs.node import found
 from evalkit.specs.override import apply
 from evalkit.specs.suite import Suite
 from evalkit.specs.tree import MAX_BYTES, Tree, decode, read_tree
@@ -46,7 +46,7 @@ def load_suite(
     home = Home.of(path, cwd)
     source = home.shown(path)
     if path.suffix in _DATA:
-        hint = f"`evalkit init {source}` writes a suite for it."
+        hint = f"`evalkit init {source}` writes a suite for it"
         raise SpecError(Problem(source, "this is a data file, not a suite", hint))
     try:
         size = path.stat().st_size
@@ -131,12 +131,12 @@ def _nearest_suite(name: str, cwd: Path, root: Path) -> str:
     close = by_stem[stem] if stem is not None else nearest(name, by_stem.values()) if "/" in name else None
     if close is not None:
         return f"did you mean {quote(close)}?"
-    return "see `evalkit list suites`, or write one with `evalkit init`."
+    return "see `evalkit list suites`, or write one with `evalkit init`"
 
 
 def _suites_in(folder: Path, cwd: Path, root: Path) -> str | None:
     files = sorted(folder.glob("*.y*ml"))
-    return f"name one, for instance {shown(files[0], cwd, root)}." if files else None
+    return f"name one, for instance {shown(files[0], cwd, root)}" if files else None
 
 
 def _checked(

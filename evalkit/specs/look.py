@@ -191,7 +191,7 @@ def _cluster(found: Look) -> None:
 def without_output(label: str, columns: Sequence[str]) -> SpecError:
     """What to say of a file in which nothing looks like an answer."""
     listed = ", ".join(columns[:12]) or "none"
-    hint = f"its columns are {listed}; call one of them output, or write a suite with `fields: {{output: NAME}}`."
+    hint = f"its columns are {listed}; call one of them output, or write a suite with `fields: {{output: NAME}}`"
     return SpecError(Problem(label, "no column looks like the output of a system", hint))
 
 

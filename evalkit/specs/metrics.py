@@ -11,10 +11,10 @@ from typing import Any
 from evalkit.core.builtins import RESERVED
 from evalkit.core.content import PathEscape, locate
 from evalkit.core.contracts import Measure, ModelMetric
-from evalkit.core.errors import MissingExtra, UnknownName
+from evalkit.core.errors import MissingExtra, UnknownName, quote
 from evalkit.core.registry import Entry, entries, find, lookup
 from evalkit.specs.home import Home
-from evalkit.specs.node import Node, quote, suggest
+from evalkit.specs.node import Node, suggest
 from evalkit.specs.options import build, check, option_fields
 from evalkit.specs.suite import BackendSpec, MetricSpec
 from evalkit.specs.tree import Tree
@@ -61,7 +61,7 @@ def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
             continue
         kind_node = entry.get("kind")
         if kind_node is None:
-            entry.fault(f"{entry.label} lacks `kind`", f"one of {_listed('backend')}.")
+            entry.fault(f"{entry.label} lacks `kind`", f"one of {_listed('backend')}")
             continue
         kind = kind_node.text()
         cls = _class(kind_node, "backend", kind) if kind else None
@@ -87,7 +87,7 @@ def _environment_name(node: Node) -> None:
         looks_secret = "never the key itself; " if len(name) > 20 else ""
         node.fault(
             f"{node.label} wants the name of an environment variable",
-            f"{looks_secret}write a name such as OPENAI_API_KEY.",
+            f"{looks_secret}write a name such as OPENAI_API_KEY",
         )
 
 
@@ -95,10 +95,10 @@ def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
     """Every entry built; labels are unique, and a metric that asks a model knows which one."""
     result = Metrics()
     if not isinstance(node.value, list):
-        node.wants("a list of metrics", "write `metrics: [rouge, exact_match]`.")
+        node.wants("a list of metrics", "write `metrics: [rouge, exact_match]`")
         return result
     if not node.value:
-        node.fault("metrics is empty", "name at least one; `evalkit list metrics` shows them.")
+        node.fault("metrics is empty", "name at least one; `evalkit list metrics` shows them")
     first: dict[str, Node] = {}
     for entry in node.items():
         if isinstance(entry.value, Measure):  # given in Python, built already
@@ -111,7 +111,7 @@ def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
             at = f"line {other.line} has it already" if other.line else f"{other.label} has it already"
             entry.fault(
                 f'{entry.label}: two metrics are called "{label}" ({at})',
-                f"tell them apart with `as:`, for instance `as: {label}_2`.",
+                f"tell them apart with `as:`, for instance `as: {label}_2`",
             )
         elif label is not None:
             first[label] = entry
@@ -158,15 +158,15 @@ def _without_use(node: Node) -> None:
     known = [entry.name for entry in entries("metric")]
     name = next((key for key in keys if key in known), None)
     if name is not None and isinstance(node.value[name], str | int | float | bool | list):
-        node.child(name).fault(f"{node.label}: the options of {name} are a mapping", f"write `{name}: {{option: value}}`.")
+        node.child(name).fault(f"{node.label}: the options of {name} are a mapping", f"write `{name}: {{option: value}}`")
     elif name is not None and node.value[name] is None:
-        node.fault(f"{node.label} has the options of {name} beside its name", f"indent them further, or write `use: {name}`.")
+        node.fault(f"{node.label} has the options of {name} beside its name", f"indent them further, or write `use: {name}`")
     elif len(keys) == 1 and keys[0] not in OWN_KEYS:
         node.child(keys[0]).fault(
             f"{node.label} names no metric {quote(keys[0])}", suggest(keys[0], known, "evalkit list metrics")
         )
     else:
-        node.fault(f"{node.label} does not say which metric", "add `use: NAME`; `evalkit list metrics` shows the names.")
+        node.fault(f"{node.label} does not say which metric", "add `use: NAME`; `evalkit list metrics` shows the names")
 
 
 def _label(node: Node, name: str) -> str | None:
@@ -178,12 +178,12 @@ def _label(node: Node, name: str) -> str | None:
     if label is None:
         return None
     if label in TAKEN:
-        chosen.fault(f'{chosen.label}: the name "{label}" is taken by evalkit itself', "choose another.")
+        chosen.fault(f'{chosen.label}: the name "{label}" is taken by evalkit itself', "choose another")
     elif not _LABEL.match(label):
         plain = re.sub(r"[^\w:/@+-]+", "_", label).strip("_") or "name"
         chosen.fault(
             f"{chosen.label} wants a name of letters, digits, _ and -, and found {quote(label)}",
-            f"write `as: {plain}`.",
+            f"write `as: {plain}`",
         )
     else:
         return label
@@ -199,7 +199,7 @@ def _class(node: Node, kind: str, name: str, at: Node | None = None) -> type | N
         if name in RESERVED.get(kind, ()):
             node.fault(
                 f"{owner.label}: the {kind} {quote(name)} is not in this version yet",
-                f"see `evalkit list {kind}s` for those that are.",
+                f"see `evalkit list {kind}s` for those that are",
             )
             return None
         known = [entry.name for entry in entries(kind)]
@@ -229,21 +229,21 @@ def _backend(node: Node, name: str, cls: type, backends: Mapping[str, BackendSpe
     chosen = node.get("backend")
     if not issubclass(cls, ModelMetric):
         if chosen is not None:
-            chosen.fault(f"{chosen.label}: {name} asks no model", "remove `backend`.")
+            chosen.fault(f"{chosen.label}: {name} asks no model", "remove `backend`")
         return chosen is None, None
     if chosen is not None:
         told = chosen.text("the name of a backend")
         if told is None or told in backends:
             return told is not None, told
-        hint = suggest(told, backends) if backends else f"add `backends: {{{told}: {{kind: …}}}}`."
+        hint = suggest(told, backends) if backends else f"add `backends: {{{told}: {{kind: …}}}}`"
         chosen.fault(f"{node.label} names no backend {quote(told)} of this suite", hint)
     elif len(backends) == 1:
         return True, next(iter(backends))
     elif backends:
-        hint = f"add `backend:`, one of {', '.join(backends)}."
+        hint = f"add `backend:`, one of {', '.join(backends)}"
         node.fault(f"{node.label}: {name} asks a model, and the suite declares several", hint)
     else:
-        node.fault(f"{node.label}: {name} asks a model, and the suite declares none", "add `backends: {judge: {kind: …}}`.")
+        node.fault(f"{node.label}: {name} asks a model, and the suite declares none", "add `backends: {judge: {kind: …}}`")
     return False, None
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from evalkit.core.errors import nearest
+from evalkit.core.errors import nearest, quote
 from evalkit.specs.tree import Steps, Tree
 
 
@@ -74,7 +73,7 @@ class Node:
         if isinstance(self.value, str) and self.value.strip():
             return self.value
         number = isinstance(self.value, (int, float)) and self.value is not None
-        self.wants(expected, f"put it in quotes: {quote(spelled(self.value))}." if number else None)
+        self.wants(expected, f"put it in quotes: {quote(spelled(self.value))}" if number else None)
         return None
 
     def texts(self, expected: str) -> list[str] | None:
@@ -163,11 +162,6 @@ def spelled(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def quote(text: str, limit: int = 60) -> str:
-    """Text in double quotes, control characters spelled, long text cut."""
-    return json.dumps(text if len(text) <= limit else text[: limit - 1] + "…", ensure_ascii=False)
-
-
 def one_of(options: Iterable[str]) -> str:
     """``one of a, b, c``."""
     return "one of " + ", ".join(options)
@@ -180,5 +174,5 @@ def suggest(name: str, known: Iterable[str], see: str | None = None, *, listed: 
     if close is not None:
         return f"did you mean {quote(close)}?"
     if see is not None:
-        return f"see `{see}`."
-    return f"it takes {', '.join(names)}." if listed and names else None
+        return f"see `{see}`"
+    return f"it takes {', '.join(names)}" if listed and names else None

@@ -10,8 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 from evalkit.core.content import Document
-from evalkit.core.errors import EvalkitError
-from evalkit.specs.node import Node, found, one_of, quote, suggest
+from evalkit.core.errors import EvalkitError, quote
+from evalkit.specs.node import Node, found, one_of, suggest
 
 Read = Callable[[Node, str], Document | None]
 
@@ -113,7 +113,7 @@ def check(
         at = node.child(name)
         if name not in open_names:
             right = False
-            hint = suggest(name, open_names) if open_names else "it takes no options."
+            hint = suggest(name, open_names) if open_names else "it takes no options"
             at.fault(f"{called} has no option {quote(name)}", hint)
             continue
         annotation = hints[name]
@@ -131,7 +131,7 @@ def check(
         absent = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
         if absent and name not in checked and name not in options:
             right = False
-            node.fault(f"{_called(node, called)} lacks the option {quote(name)}", f"add `{name}: …`.")
+            node.fault(f"{_called(node, called)} lacks the option {quote(name)}", f"add `{name}: …`")
     return checked if right else None
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from evalkit.core.errors import Problem, SpecError
-from evalkit.specs.node import Node, found, quote, suggest
+from evalkit.core.errors import Problem, SpecError, quote
+from evalkit.specs.node import Node, found, suggest
 from evalkit.specs.tree import Steps, Tree, parse_value
 
 # Mappings that a path may enter although the suite does not have them yet.
@@ -24,7 +24,7 @@ def split_overrides(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            problems.append(Problem(f"--set {pair}", "this is not key=value", "write for instance --set dataset.limit=50."))
+            problems.append(Problem(f"--set {pair}", "this is not key=value", "write for instance --set dataset.limit=50"))
         told[key.strip()] = value
     if problems:
         raise SpecError(problems)
@@ -96,7 +96,7 @@ def _nowhere(at: Any, key: str, label: str, steps: Steps) -> tuple[str, str | No
     if isinstance(at, list):
         count = f"{label} has {len(at)} entr{'y' if len(at) == 1 else 'ies'}" + (f", 0 to {len(at) - 1}" if at else "")
         labels = [told for entry in at if (told := _label(entry))] if steps == ("metrics",) else []
-        return f"{label} has no entry {quote(key)}", suggest(key, labels) if labels and not key.isdecimal() else f"{count}."
+        return f"{label} has no entry {quote(key)}", suggest(key, labels) if labels and not key.isdecimal() else f"{count}"
     return f"{label} is {found(at)}, and {quote(key)} cannot be set in it", None
 
 

@@ -96,22 +96,22 @@ def decode(data: bytes, source: str, size: int | None = None) -> str:
             Problem(
                 source,
                 f"the file has {(size or len(data)) / 1e6:,.1f} MB, and a suite has at most {MAX_BYTES / 1e6:.0f} MB",
-                "was a data file meant? Data goes under `dataset: {path: …}`.",
+                "was a data file meant? Data goes under `dataset: {path: …}`",
             )
         )
     if data.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise SpecError(Problem(source, "the file is in UTF-16", "save it as UTF-8."))
+        raise SpecError(Problem(source, "the file is in UTF-16", "save it as UTF-8"))
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"0x{data[error.start]:02x}"
-        raise SpecError(Problem(f"{source}:{line}", f"the byte {byte} is not UTF-8", "save the file as UTF-8.")) from None
+        raise SpecError(Problem(f"{source}:{line}", f"the byte {byte} is not UTF-8", "save the file as UTF-8")) from None
     found = re.search(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]", text)
     if found:
         line = text.count("\n", 0, found.start()) + 1
         code = f"U+{ord(found[0]):04X}"
-        raise SpecError(Problem(f"{source}:{line}", f"the control character {code} cannot stand in YAML", "remove it."))
+        raise SpecError(Problem(f"{source}:{line}", f"the control character {code} cannot stand in YAML", "remove it"))
     return text
 
 
@@ -174,7 +174,7 @@ class _Builder:
             return self._scalar(node, steps)
         wanted = f"{_STANDARD}{'map' if isinstance(node, yaml.MappingNode) else 'seq'}"
         if node.tag != wanted:
-            self.tree.fault(steps, f"the tag {_tag(node)} is not allowed here", "remove it.")
+            self.tree.fault(steps, f"the tag {_tag(node)} is not allowed here", "remove it")
         if isinstance(node, yaml.SequenceNode):
             return [self.build(item, (*steps, index), depth + 1) for index, item in enumerate(node.value)]
         assert isinstance(node, yaml.MappingNode)
@@ -191,7 +191,7 @@ class _Builder:
                     Problem(
                         f"{self.tree.source}:{line}",
                         f'the key "{name}" stands twice',
-                        f"line {lines[name]} has it already.",
+                        f"line {lines[name]} has it already",
                     )
                 )
                 continue
@@ -214,7 +214,7 @@ class _Builder:
             if not isinstance(key, yaml.ScalarNode):
                 if not merged:
                     where = f"{self.tree.source}:{key.start_mark.line + 1}"
-                    self.tree.problems.append(Problem(where, "a key is a list or a mapping", "a key is text; quote it."))
+                    self.tree.problems.append(Problem(where, "a key is a list or a mapping", "a key is text; quote it"))
             elif key.value == "<<" and key.tag == _PLAIN:
                 if merged:
                     sources = value.value if isinstance(value, yaml.SequenceNode) else [value]
@@ -223,7 +223,7 @@ class _Builder:
                             yield from self._pairs(source, steps, depth + 1)
                             yield from self._pairs(source, steps, depth + 1, merged=True)
                         else:
-                            self.tree.fault(steps, "the merge key << takes a mapping", "write <<: *name of a mapping.")
+                            self.tree.fault(steps, "the merge key << takes a mapping", "write <<: *name of a mapping")
             elif not merged:
                 yield key, value
 
@@ -236,13 +236,13 @@ class _Builder:
         value = scalar(node.value)
         fits = {"int": (int,), "float": (int, float), "bool": (bool,), "null": (type(None),)}.get(kind)
         if fits is None or not isinstance(value, fits) or (isinstance(value, bool) and kind != "bool"):
-            self.tree.fault(steps, f"the tag {_tag(node)} is not allowed here", "remove it.")
+            self.tree.fault(steps, f"the tag {_tag(node)} is not allowed here", "remove it")
         return value
 
     def _guard(self, node: yaml.Node, depth: int) -> None:
         where = f"{self.tree.source}:{node.start_mark.line + 1}"
         if self.values > MAX_VALUES:
-            hint = "write less, or use fewer aliases (*name)."
+            hint = "write less, or use fewer aliases (*name)"
             raise SpecError(Problem(where, f"the file expands to more than {MAX_VALUES:,} values", hint))
         if depth > MAX_DEPTH:
             hint = "does an alias (*name) contain itself?"
@@ -279,23 +279,23 @@ def _explain(error: yaml.YAMLError, text: str, source: str) -> Problem:
     where = f"{source}:{line}"
     if "cannot start any token" in said:
         if "\t" in here[: mark.column + 1 if mark else None]:
-            return Problem(where, "a tab indents this line", "YAML is indented with spaces.")
+            return Problem(where, "a tab indents this line", "YAML is indented with spaces")
         sign = here[mark.column : mark.column + 1] if mark else ""
-        return Problem(where, f'the character "{sign}" cannot begin a value', "put the value in quotes.")
+        return Problem(where, f'the character "{sign}" cannot begin a value', "put the value in quotes")
     if "\t" in here[: len(here) - len(here.lstrip())]:
-        return Problem(where, "a tab indents this line", "YAML is indented with spaces.")
+        return Problem(where, "a tab indents this line", "YAML is indented with spaces")
     if "expected a single document" in context or "another document" in said:
-        return Problem(where, "a second document (---) begins here", "a suite is one document; remove the line ---.")
+        return Problem(where, "a second document (---) begins here", "a suite is one document; remove the line ---")
     if "undefined alias" in said:
-        return Problem(where, "an undefined alias stands here", "an anchor (&name) must stand before its alias (*name).")
+        return Problem(where, "an undefined alias stands here", "an anchor (&name) must stand before its alias (*name)")
     if "mapping values are not allowed" in said:
-        return Problem(where, "a colon stands where none is expected", "check the indentation, or quote the value.")
+        return Problem(where, "a colon stands where none is expected", "check the indentation, or quote the value")
     if opened is not None and ("flow" in context or "quoted" in context):
         start = opened.line + 1
         kind = "quotation mark" if "quoted" in context else "bracket"
         return Problem(
-            f"{source}:{start}", f"a {kind} opened here is not closed, or lacks a comma or quotation mark", "close it."
+            f"{source}:{start}", f"a {kind} opened here is not closed, or lacks a comma or quotation mark", "close it"
         )
     if "could not find expected ':'" in said or "expected key" in said or "block end" in said:
-        return Problem(where, "this line does not fit the ones before it", "check its indentation and its colon.")
+        return Problem(where, "this line does not fit the ones before it", "check its indentation and its colon")
     return Problem(where, f"this is not YAML: {said}", None)

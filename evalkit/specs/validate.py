@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from evalkit.core.errors import nearest
+from evalkit.core.errors import nearest, quote
 from evalkit.specs import dataset, metrics
 from evalkit.specs.gates import read_gates
 from evalkit.specs.home import Home
-from evalkit.specs.node import Node, quote
+from evalkit.specs.node import Node
 from evalkit.specs.suite import DatasetSpec, ReportKind, Suite
 from evalkit.specs.tree import Tree
 
@@ -52,22 +52,22 @@ def check_suite(
     """
     top = Node(tree)
     if tree.value is None:
-        top.fault("the suite is empty", "it needs at least `dataset` and `metrics`; `evalkit init` writes one.")
+        top.fault("the suite is empty", "it needs at least `dataset` and `metrics`; `evalkit init` writes one")
         return None
     if not isinstance(tree.value, Mapping):
-        top.wants("keys such as `dataset:` and `metrics:`", "`evalkit init` writes a suite to start from.")
+        top.wants("keys such as `dataset:` and `metrics:`", "`evalkit init` writes a suite to start from")
         return None
     _top_keys(top)
     backends = metrics.read_backends(top.get("backends"), home)
     data = _dataset(top, home, records_given)
     scored = metrics.Metrics()
     if top.get("metrics") is None:
-        top.fault("the suite lacks `metrics`", "add for instance `metrics: [exact_match, rouge]`.")
+        top.fault("the suite lacks `metrics`", "add for instance `metrics: [exact_match, rouge]`")
     else:
         scored = metrics.read_metrics(top.child("metrics"), backends, home)
     generate = top.get("generate")
     if generate is not None:
-        generate.fault("`generate` is not in this version yet", "put the outputs into the data set.")
+        generate.fault("`generate` is not in this version yet", "put the outputs into the data set")
     compared_with = baseline or _baseline(top.get("baseline"), home)
     gates = read_gates(top.get("gates"), scored)
     slices = _slices(top.get("slices"), data)
@@ -109,7 +109,7 @@ def _top_keys(top: Node) -> None:
             top.child(key).fault(f"the suite has no key {quote(key)}", f"did you mean {quote(other)}?")
         elif key in ("limit", "fields", "shuffle", "path"):
             top.child(key).fault(
-                f"the suite has no key {quote(key)}", f"it belongs under `dataset:`, as `dataset: {{{key}: …}}`."
+                f"the suite has no key {quote(key)}", f"it belongs under `dataset:`, as `dataset: {{{key}: …}}`"
             )
         else:
             _unknown(top, key)
@@ -117,7 +117,7 @@ def _top_keys(top: Node) -> None:
 
 def _unknown(top: Node, key: str) -> None:
     close = nearest(key, KEYS)
-    hint = f"did you mean {quote(close)}?" if close else f"it takes {', '.join(KEYS)}."
+    hint = f"did you mean {quote(close)}?" if close else f"it takes {', '.join(KEYS)}"
     top.child(key).fault(f"the suite has no key {quote(key)}", hint)
 
 
@@ -126,7 +126,7 @@ def _dataset(top: Node, home: Home, records_given: bool) -> DatasetSpec:
     if node is not None:
         return dataset.read_dataset(node, home) or DatasetSpec("")
     if not records_given:
-        top.fault("the suite lacks `dataset`", "add `dataset: {path: data.jsonl}`.")
+        top.fault("the suite lacks `dataset`", "add `dataset: {path: data.jsonl}`")
     return DatasetSpec("")
 
 
@@ -137,7 +137,7 @@ def _name(node: Node | None, stem: str) -> str:
     if name is not None and not _NAME.match(name):
         node.fault(
             f"name wants letters, digits, dots, _ and - (it becomes part of a folder's name), and found {quote(name)}",
-            f"write `name: {plain_name(name)}`.",
+            f"write `name: {plain_name(name)}`",
         )
     return name or ""
 
@@ -166,9 +166,9 @@ def _slices(node: Node | None, data: DatasetSpec) -> tuple[str, ...]:
     for index, column in enumerate(columns):
         at = node.child(index) if isinstance(node.value, list) and len(node.value) == len(columns) else node
         if column in columns[:index]:
-            at.fault(f"slices names {quote(column)} twice", "remove one.")
+            at.fault(f"slices names {quote(column)} twice", "remove one")
         if column in renamed and column not in data.fields:
-            at.fault(f"slices names {quote(column)}, which `fields` renames", f"write {quote(renamed[column])}.")
+            at.fault(f"slices names {quote(column)}, which `fields` renames", f"write {quote(renamed[column])}")
     return tuple(columns)
 
 

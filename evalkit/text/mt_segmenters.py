@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
-from evalkit.core.errors import MissingExtra, SpecError
+from evalkit.core.errors import MissingExtra, SpecError, quote
 
 Segmenter = Callable[[str], str]  # a line to its tokens, set apart by spaces
 
@@ -50,7 +50,8 @@ def mecab(name: str) -> tuple[Segmenter, str]:
     tagger = analyser.Tagger(f"{words.MECAB_ARGS} -Owakati")
     dictionary = tagger.dictionary_info()
     if dictionary.size != _DICTIONARIES[name][0] or dictionary.next is not None:
-        raise SpecError(f"the tokeniser {name!r} needs the packaged dictionary alone; another or a user dictionary is loaded.")
+        told = "needs the packaged dictionary alone; another or a user dictionary is loaded"
+        raise SpecError(f"the tokeniser {quote(name)} {told}")
 
     def segment(line: str) -> str:
         return str(tagger.parse(line.strip())).strip()
@@ -70,12 +71,12 @@ def sentencepiece(path: str, sha256: str) -> Segmenter:
     package = import_module("sentencepiece")
     model = Path(path).read_bytes()
     if hashlib.sha256(model).hexdigest() != sha256:
-        raise SpecError(f"spm_model: {path!r} changed while it was in use; run again.")
+        raise SpecError(f"spm_model: {quote(path)} changed while it was in use; run again")
     processor = package.SentencePieceProcessor()
     try:
         processor.LoadFromSerializedProto(model)
     except RuntimeError as error:
-        raise SpecError(f"spm_model: {path!r} is not a sentencepiece model.") from error
+        raise SpecError(f"spm_model: {quote(path)} is not a sentencepiece model") from error
 
     def segment(line: str) -> str:
         return " ".join(processor.EncodeAsPieces(line))
@@ -92,7 +93,7 @@ def file_sha256(path: str) -> str:
     try:
         stat = Path(path).stat()
     except OSError as error:
-        raise SpecError(f"spm_model: no file {path!r} can be read; name a local sentencepiece model.") from error
+        raise SpecError(f"spm_model: no file {quote(path)} can be read; name a local sentencepiece model") from error
     return _sha256(path, stat.st_mtime_ns, stat.st_size)
 
 

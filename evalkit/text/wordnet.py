@@ -34,7 +34,7 @@ class MissingWordNet(EvalkitError, LookupError):
         super().__init__(
             "METEOR's synonym stage needs WordNet 3.0, which is not on this machine; get it with `make setup` or "
             "`python -m evalkit.text.wordnet_data` (no root needed), or install Debian's packages wordnet-base and "
-            "wordnet-sense-index, or run `python -m nltk.downloader wordnet`, or do without: `stages: [exact, stem]`."
+            "wordnet-sense-index, or run `python -m nltk.downloader wordnet`, or do without: `stages: [exact, stem]`"
         )
 
 
@@ -95,7 +95,7 @@ class WordNet:
             self._index = {part: _index(read[f"index.{part}"]) for part in _PARTS}
             self._irregular = {part: _irregular(read[f"{part}.exc"]) for part in _PARTS}
         except (OSError, KeyError, BadZipFile, ValueError) as error:
-            raise EvalkitError(f"{place}: WordNet cannot be read ({error}); remove it and run `make setup`.") from error
+            raise EvalkitError(f"{place}: WordNet cannot be read ({error}); remove it and run `make setup`") from error
 
     @property
     def version(self) -> str:

@@ -41,13 +41,13 @@ def test_score_takes_further_columns_and_options_by_name() -> None:
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda: evalkit.score("rogue", ["a"], ["a"]), "did you mean 'rouge'"),
+        (lambda: evalkit.score("rogue", ["a"], ["a"]), 'did you mean "rouge"'),
         (lambda: evalkit.score("rouge", ["a"], ["a"], stem=True), 'did you mean "stemmer"'),
         (lambda: evalkit.score("rouge", ["a"]), "rouge needs reference"),
         (lambda: evalkit.score("rouge", ["a"], ["a", "b"]), "1 outputs, but 2 of reference"),
         (lambda: evalkit.score("yes_no", ["a"], question="?"), "asks a model; give backend="),
         (lambda: evalkit.evaluate([], metrics=["rouge"]), "there are no records"),
-        (lambda: evalkit.evaluate([{"output": "a"}], metrics=["rouge"]), "no record has the column 'reference'"),
+        (lambda: evalkit.evaluate([{"output": "a"}], metrics=["rouge"]), 'no record has the column "reference"'),
         (lambda: evalkit.evaluate([{"output": "a", "reference": 3.5}], metrics=["exact"]), "did you mean"),
     ],
 )

@@ -165,7 +165,7 @@ def test_show_prints_a_runs_fingerprints_and_a_metrics_options(suite: Path, cli:
     assert cli("show", "s.yaml").stdout == SUITE
     wrong = cli("show", "rogue")
     assert wrong.returncode == 2
-    assert "did you mean 'rouge'?" in wrong.stderr
+    assert 'did you mean "rouge"?' in wrong.stderr
 
 
 def test_list_knows_metrics_suites_and_runs(suite: Path, cli: Any) -> None:

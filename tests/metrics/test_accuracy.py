@@ -147,5 +147,5 @@ def test_a_label_that_occurs_nowhere_is_left_out_of_the_averages():
 
 
 def test_a_label_named_twice_is_refused():
-    with pytest.raises(ValueError, match="labels: 'yes' is named twice"):
+    with pytest.raises(ValueError, match='labels: "yes" is named twice'):
         Accuracy(labels=("yes", "YES "))

@@ -136,8 +136,8 @@ def test_results_name_the_parts_and_lists_by_record_are_averaged(module):
     ("results", "message"),
     [
         ((), r"evaluate:mixed gives several numbers; say which to keep, `results: \[a, b\]`"),
-        (("why",), "evaluate:mixed: the result 'why' is no number; its numbers are 'a', 'b'"),
-        (("c",), "evaluate:mixed: the result 'c' is not among them"),
+        (("why",), "evaluate:mixed: the result \"why\" is no number; its numbers are 'a', 'b'"),
+        (("c",), 'evaluate:mixed: the result "c" is not among them'),
     ],
 )
 def test_a_result_that_is_not_clear_is_an_error_that_lists_them(module, results, message):

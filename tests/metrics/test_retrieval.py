@@ -179,7 +179,7 @@ def test_missing_columns_and_empty_batches(metric):
 @pytest.mark.parametrize("grade", [math.nan, math.inf, 10**400, -(10**400), None, "1"])
 def test_a_grade_that_is_no_number_is_an_error(grade):
     rows = Ndcg().score(Batch({"retrieved_ids": [["a"]], "relevant_ids": [{"a": grade}]}))
-    assert rows.errors[0].startswith("relevant_ids: the grade of 'a' is ")
+    assert rows.errors[0].startswith('relevant_ids: the grade of "a" is ')
 
 
 def test_whole_numbers_are_ids_on_either_side():

@@ -83,7 +83,7 @@ def test_a_broken_package_is_one_warning_that_names_it_and_the_rest_works_on(sit
     done = evalkit(site, "list", "metrics", cwd=project)
     assert done.returncode == 0
     assert (
-        "warning: the plug-in 'brokenpkg' could not be loaded (ModuleNotFoundError: No module named 'a_module_that_is_not_there')"
+        """warning: the plug-in "brokenpkg" could not be loaded (ModuleNotFoundError: No module named 'a_module_that_is_not_there')"""
         in done.stderr
     )
     assert "Traceback" not in done.stderr
@@ -95,7 +95,7 @@ def test_a_name_that_a_built_in_has_is_refused_and_both_owners_are_named(site: P
     install(site, "samename", SAME)
     done = evalkit(site, "list", "metrics", cwd=project)
     assert done.returncode == 0
-    assert "'rouge' is registered twice, by evalkit (evalkit.metrics.rouge:Rouge) and by samename:Loud" in done.stderr
+    assert '"rouge" is registered twice, by evalkit (evalkit.metrics.rouge:Rouge) and by samename:Loud' in done.stderr
 
 
 def test_a_package_may_bring_suites_and_data(site: Path, project: Path) -> None:

@@ -93,7 +93,7 @@ def test_lopsided_slices_are_told():
         "tag is 'usual' in 58 of 60 records",
         "tag is 'rare' in 2 records only, too few for an interval",
         "user has 60 different values, too many to slice by",
-        "no record has the column 'nope' to slice by",
+        'no record has the column "nope" to slice by',
     ]
 
 

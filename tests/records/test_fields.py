@@ -50,7 +50,7 @@ def test_a_guess_says_how_sure_it_is_and_why():
     (guess,) = guesses(["question"], [{"question": "why?"}])
     assert (guess.column, guess.source) == ("input", "question")
     assert 0.5 < guess.confidence < 1
-    assert guess.why == "'question' is a usual name for input, and its values have the type (str or list of chat messages)"
+    assert guess.why == '"question" is a usual name for input, and its values have the type (str or list of chat messages)'
 
 
 def test_every_synonym_belongs_to_a_canonical_column():

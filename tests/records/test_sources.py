@@ -67,7 +67,7 @@ def test_a_terminal_is_not_waited_for(tmp_path):
 
 
 def test_columns_that_lack_are_told_of_stdin_too(tmp_path):
-    with pytest.raises(SpecError, match=r"^stdin: no record has the column 'output', which rouge needs"):
+    with pytest.raises(SpecError, match=r'^stdin: no record has the column "output", which rouge needs'):
         scan_stdin(io.BytesIO(JSONL), tmp_path, needs={"output": "rouge"})
 
 
@@ -95,7 +95,7 @@ def test_what_is_not_a_list_of_records_is_an_error(records, said):
 
 def test_a_data_frame_with_a_column_twice_is_an_error():
     frame = pd.DataFrame([["a", "b"]], columns=["input", "input"])
-    with pytest.raises(SpecError, match=r"DataFrame: the column 'input' stands twice; rename one of them"):
+    with pytest.raises(SpecError, match=r'DataFrame: the column "input" stands twice; rename one of them'):
         from_records(frame)
 
 
@@ -162,7 +162,7 @@ def test_without_the_package_the_extra_is_named(tmp_path, monkeypatch):
         return real(name, *rest, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
-    with pytest.raises(MissingExtra, match=r"the data set 'hf:a/b' needs the package 'datasets'.*evalkit\[hf\]"):
+    with pytest.raises(MissingExtra, match=r'the data set "hf:a/b" needs the package "datasets".*evalkit\[hf\]'):
         scan_hf("hf:a/b", tmp_path)
 
 
@@ -194,7 +194,7 @@ def test_a_saved_data_set_and_a_folder_of_files_are_read(tmp_path, rows, monkeyp
     assert scan_hf("hf:both:dev", tmp_path / "spool").n == 2
     with pytest.raises(SpecError, match="hf:both: has the splits train, dev; choose one: hf:both:train"):
         scan_hf("hf:both", tmp_path / "spool")
-    with pytest.raises(SpecError, match=r"hf:both:tran: has no split 'tran'; did you mean 'train'?"):
+    with pytest.raises(SpecError, match=r'hf:both:tran: has no split "tran"; did you mean "train"?'):
         scan_hf("hf:both:tran", tmp_path / "spool")
 
 

@@ -61,16 +61,16 @@ def test_an_object_over_several_lines_is_not_a_record(told):
 @pytest.mark.parametrize(
     ("column", "value", "said"),
     [
-        ("contexts", "a passage", """contexts must be a list of texts, not the text 'a passage'; write ["…"], even for a single one"""),
+        ("contexts", "a passage", """contexts must be a list of texts, not the text "a passage"; write ["…"], even for a single one"""),
         ("contexts", ["a", 1], "contexts must be a list of texts, not a list that holds the number 1"),
         ("contexts", [{"text": "a"}], "contexts must be a list of texts, not a list that holds an object; keep only the text of each passage"),
         ("samples", ["a", None], "samples must be a list of texts, not a list that holds null"),
-        ("retrieved_ids", "d1", """retrieved_ids must be a list of texts, not the text 'd1'; write ["…"], even for a single one"""),
-        ("relevant_ids", "d1", """relevant_ids must be a list of ids or an object {id: grade}, not the text 'd1'; write ["doc-1"] or {"doc-1": 2}"""),
-        ("relevant_ids", {"d1": "high"}, """relevant_ids must give each id a number as its grade, not the text 'high' (of 'd1'); write {"doc-1": 2, "doc-2": 1}"""),
-        ("answerable", "yes", "answerable must be true or false, not the text 'yes'"),
+        ("retrieved_ids", "d1", """retrieved_ids must be a list of texts, not the text "d1"; write ["…"], even for a single one"""),
+        ("relevant_ids", "d1", """relevant_ids must be a list of ids or an object {id: grade}, not the text "d1"; write ["doc-1"] or {"doc-1": 2}"""),
+        ("relevant_ids", {"d1": "high"}, """relevant_ids must give each id a number as its grade, not the text "high" (of "d1"); write {"doc-1": 2, "doc-2": 1}"""),
+        ("answerable", "yes", "answerable must be true or false, not the text \"yes\""),
         ("answerable", 1, "answerable must be true or false, not the number 1"),
-        ("latency_ms", "12", "latency_ms must be a number, not the text '12'; write it without quotes"),
+        ("latency_ms", "12", 'latency_ms must be a number, not the text "12"; write it without quotes'),
         ("prompt_tokens", True, "prompt_tokens must be a number, not true"),
         ("feedback", 2, "feedback must be -1, 0 or 1, not the number 2"),
         ("output", ["a"], "output must be a text, not a list; several texts per record belong into `samples`, `contexts` or `reference`"),
@@ -78,8 +78,8 @@ def test_an_object_over_several_lines_is_not_a_record(told):
         ("reference", [["a"]], "reference must be a text or a list of texts, not a list that holds a list"),
         ("reference", ["a", None], "reference must be a text or a list of texts, not a list that holds null"),
         ("input", ["a"], """input must be a text or a list of chat messages, not a list; a message is {"role": "user", "content": "…"}"""),
-        ("embedding", ["a"], "embedding must be a list of numbers, not a list that holds the text 'a'"),
-        ("flags", "pii", """flags must be a list of texts, not the text 'pii'; write ["…"], even for a single one"""),
+        ("embedding", ["a"], "embedding must be a list of numbers, not a list that holds the text \"a\""),
+        ("flags", "pii", """flags must be a list of texts, not the text "pii"; write ["…"], even for a single one"""),
         ("timestamp", [2026], "timestamp must be an ISO 8601 text or seconds since 1970, not a list that holds the number 2026"),
         ("id", "", "id must be a text that is not empty, not an empty text; leave the field out, and an id is derived from the content"),
         ("id", 1.5, "id must be a text or a whole number, not the number 1.5"),
@@ -91,7 +91,7 @@ def test_a_value_of_the_wrong_type_is_named_with_its_line(told, column, value, s
 
 def test_a_renamed_column_is_called_by_both_names(told):
     (said,) = told('{"docs": "a"}\n', fields={"contexts": "docs"})
-    assert said.startswith("data.jsonl:1: contexts (here 'docs') must be a list of texts")
+    assert said.startswith('data.jsonl:1: contexts (here "docs") must be a list of texts')
 
 
 def test_latin_letters_that_are_not_utf_8_suggest_their_encoding(told):
@@ -118,14 +118,14 @@ def test_an_explicit_id_that_stands_twice_names_both_places(told):
     said = told('{"id": "a"}\n\n{"id": "b"}\n{"id": "a"}\n{"id": 17}\n{"id": "17"}\n')
     hint = "ids must be unique; leave them out to have them derived from the content"
     assert said == [
-        f"data.jsonl:4: the id 'a' already stands on line 1; {hint}",
-        f"data.jsonl:6: the id '17' already stands on line 5; {hint}",
+        f'data.jsonl:4: the id "a" already stands on line 1; {hint}',
+        f'data.jsonl:6: the id "17" already stands on line 5; {hint}',
     ]
 
 
 def test_an_id_that_stands_in_two_files_names_both(write):
     first, second = write('{"id": "a"}\n{"id": "b"}\n', "one.jsonl"), write('{"id": "c"}\n{"id": "b"}\n', "two.jsonl")
-    with pytest.raises(SpecError, match=r"^two\.jsonl:2: the id 'b' already stands in one\.jsonl:2"):
+    with pytest.raises(SpecError, match=r'^two\.jsonl:2: the id "b" already stands in one\.jsonl:2'):
         scan([first, second], label="*.jsonl")
 
 
@@ -138,21 +138,21 @@ def test_problems_name_the_right_one_of_several_files(write):
 
 def test_a_source_column_that_no_record_has_suggests_the_nearest(told):
     assert told('{"question": "a", "answer": "b"}\n', fields={"output": "anwser", "input": "zzz"}) == [
-        "data.jsonl: `fields` takes output from 'anwser', which no record has; did you mean 'answer'?",
-        "data.jsonl: `fields` takes input from 'zzz', which no record has; it has question, answer",
+        'data.jsonl: `fields` takes output from "anwser", which no record has; did you mean "answer"?',
+        'data.jsonl: `fields` takes input from "zzz", which no record has; it has question, answer',
     ]
 
 
 def test_a_needed_column_that_no_record_has_says_who_needs_it(told):
     assert told('{"question": "a", "answer": "b", "x": 1}\n', needs={"reference": "rouge", "input": "geval"}) == [
-        "data.jsonl: no record has the column 'reference', which rouge needs; it has question, answer, x",
-        "data.jsonl: no record has the column 'input', which geval needs; is it 'question'? then `fields: {input: question}`",
+        'data.jsonl: no record has the column "reference", which rouge needs; it has question, answer, x',
+        'data.jsonl: no record has the column "input", which geval needs; is it "question"? then `fields: {input: question}`',
     ]
 
 
 def test_a_needed_column_that_is_null_everywhere_is_lacking(told):
     assert told('{"input": "a", "output": null}\n' * 3, needs={"output": "rouge"}) == [
-        "data.jsonl: the column 'output', which rouge needs, is null in every record"
+        'data.jsonl: the column "output", which rouge needs, is null in every record'
     ]
 
 
@@ -166,7 +166,7 @@ def test_all_problems_come_at_once_and_none_crowds_out_another(told):
     said = told(text, fields={"output": "nope"})
     assert len(said) == 21
     assert said[-1] == "and 83 more"
-    assert said[0].startswith("data.jsonl: `fields` takes output from 'nope'")
+    assert said[0].startswith('data.jsonl: `fields` takes output from "nope"')
     assert any("data.jsonl:51: broken JSON" in line for line in said)
     assert any(line.startswith("data.jsonl:52: answerable") for line in said)
 
@@ -214,18 +214,18 @@ def test_a_folder_is_not_a_file(write):
 @pytest.mark.parametrize(
     ("name", "text", "said"),
     [
-        ("data.xlsx", b"PK\x03\x04", "'.xlsx' is not a format that evalkit reads; save the sheet as CSV"),
-        ("data.arrow", b"ARROW1", "'.arrow' is not a format that evalkit reads; save it as Parquet"),
+        ("data.xlsx", b"PK\x03\x04", '".xlsx" is not a format that evalkit reads; save the sheet as CSV'),
+        ("data.arrow", b"ARROW1", '".arrow" is not a format that evalkit reads; save it as Parquet'),
         (
             "data.txt",
             b"hello",
-            "'.txt' is not a format that evalkit reads; evalkit reads JSONL (.jsonl), CSV (.csv, .tsv) and Parquet (.parquet)",
+            '".txt" is not a format that evalkit reads; evalkit reads JSONL (.jsonl), CSV (.csv, .tsv) and Parquet (.parquet)',
         ),
         ("data", b"hello", "the format is not known; evalkit reads JSONL (.jsonl), CSV (.csv, .tsv) and Parquet (.parquet)"),
         (
             "data.json",
             b'[{"a": 1}]',
-            "'.json' is not a format that evalkit reads; JSON must be one object a line: `jq -c '.[]' data.json > data.jsonl`",
+            """".json" is not a format that evalkit reads; JSON must be one object a line: `jq -c '.[]' data.json > data.jsonl`""",
         ),
         ("data.jsonl.gz", gzip.compress(GOOD.encode(), mtime=0), "is compressed with gzip; decompress it first"),
         ("data.parquet", b"hello", "is not a Parquet file; does its name end rightly?"),
@@ -279,7 +279,7 @@ def test_a_json_array_is_told_from_jsonl(told):
             'input,output\na,b\n"a,b\nc,d\n',
             'data.csv:3: the row that begins here never ends: a quote is not closed; a quote inside quotes is written twice: ""',
         ),
-        ("input,input\na,b\n", "data.csv:1: the header names 'input' twice (columns 1 and 2); rename one of them"),
+        ("input,input\na,b\n", 'data.csv:1: the header names "input" twice (columns 1 and 2); rename one of them'),
         ("input,,output\na,b,c\n", "data.csv:1: column 2 has no name in the header; every column needs a name"),
         (
             "1,2.5\n3,4\n",
@@ -299,23 +299,23 @@ def test_a_json_array_is_told_from_jsonl(told):
         ),
         (
             "input,latency_ms\na,fast\n",
-            "data.csv:2: latency_ms must be a number, not the text 'fast'; an absent value is an empty cell, and decimals take a point",
+            'data.csv:2: latency_ms must be a number, not the text "fast"; an absent value is an empty cell, and decimals take a point',
         ),
         (
             "input,latency_ms\na,NaN\n",
-            "data.csv:2: latency_ms must be a number, not the text 'NaN'; an absent value is an empty cell, and decimals take a point",
+            'data.csv:2: latency_ms must be a number, not the text "NaN"; an absent value is an empty cell, and decimals take a point',
         ),
         (
             "input,answerable\na,maybe\n",
-            "data.csv:2: answerable must be true or false, not the text 'maybe'; an absent value is an empty cell",
+            'data.csv:2: answerable must be true or false, not the text "maybe"; an absent value is an empty cell',
         ),
         (
             "input,contexts\na,passage\n",
-            """data.csv:2: contexts must be a list of texts, not the text 'passage'; write ["…"], even for a single one""",
+            """data.csv:2: contexts must be a list of texts, not the text "passage"; write ["…"], even for a single one""",
         ),
         (
             'input,contexts\na,"[1]"\n',
-            """data.csv:2: contexts must be a list of texts, not the text '[1]'; write the cell as JSON: ["…", "…"]""",
+            """data.csv:2: contexts must be a list of texts, not the text "[1]"; write the cell as JSON: ["…", "…"]""",
         ),
     ],
 )

@@ -605,12 +605,12 @@ def _data() -> Iterator[Case]:
     yield _rows(
         "a missing column",
         GOOD_DATA.replace("reference", "gold"),
-        ("", "'reference'", "exact_match needs", "fields: {reference: gold}"),
+        ("", '"reference"', "exact_match needs", "fields: {reference: gold}"),
     )
     yield _rows(
         "a missing column without a likely one",
         GOOD_DATA.replace("reference", "zzz"),
-        ("", "'reference'", "exact_match needs", "it has"),
+        ("", '"reference"', "exact_match needs", "it has"),
     )
     yield _rows(
         "a column of nulls",
@@ -620,7 +620,7 @@ def _data() -> Iterator[Case]:
     yield _rows(
         "fields that name nothing",
         GOOD_DATA,
-        ("", "'outpt'", "did you mean 'output'?"),
+        ("", '"outpt"', 'did you mean "output"?'),
         fields=", fields: {output: outpt}",
     )
     yield _rows(
@@ -660,13 +660,13 @@ def _data() -> Iterator[Case]:
     yield _rows(
         "a slice that the data lacks",
         GOOD_DATA,
-        ("", "'modle'", "slices needs"),
+        ("", '"modle"', "slices needs"),
         metrics="[exact_match]\nslices: [modle]",
     )
     yield _rows(
         "a where that the data lacks",
         GOOD_DATA,
-        ("", "'tga'", "gates[0].where needs"),
+        ("", '"tga"', "gates[0].where needs"),
         metrics="[exact_match]\ngates: [{metric: exact_match, min: 0, where: {tga: x}}]",
     )
     yield _rows(
