@@ -15,7 +15,10 @@ def init(
     ] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace the suite if it exists.")] = False,
 ) -> None:
-    """Look at a data file, guess its fields, and write a suite for it that runs."""
+    """Write a first suite for your own data file.
+
+    Looks at the records, guesses which column is which, tries the metrics that suit them, and says why in comments.
+    """
     from evalkit.core.errors import Problem, SpecError
     from evalkit.specs.draft import draft_suite
     from evalkit.store.files import write_text

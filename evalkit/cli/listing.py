@@ -14,7 +14,7 @@ def list_(
     store: Annotated[Optional[str], typer.Option(help="The store whose runs are listed.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the list as JSON, alone on stdout.")] = False,
 ) -> None:
-    """List metrics, judges, rubrics, suites, backends and runs."""
+    """List metrics, judges, rubrics, suites, backends, runs."""
     from evalkit.cli.catalogue import print_list
 
     raise typer.Exit(print_list(kind, store, as_json=json))

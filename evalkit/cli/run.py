@@ -10,29 +10,37 @@ import typer
 
 
 def run(
-    suite: Annotated[str, typer.Argument(help="A suite file, or the name of one: suites/quickstart.yaml, quickstart.")],
+    suite: Annotated[str, typer.Argument(help="A suite file, or the name of one: my/suite.yaml, quickstart.")],
     limit: Annotated[Optional[int], typer.Option(min=1, help="Score the first N records only.")] = None,
     baseline: Annotated[Optional[str], typer.Option(help="Compare with a run: its id, latest:SUITE or a results.json.")] = None,
-    engine: Annotated[str, typer.Option(help="local (ray comes later).")] = "local",
+    engine: Annotated[str, typer.Option(help="Where the work is done: local; ray comes later.")] = "local",
     set_: Annotated[
         Optional[list[str]],
-        typer.Option("--set", metavar="KEY=VALUE", help="Change the suite: seed=7, metrics.0.stemmer=false."),
+        typer.Option("--set", metavar="KEY=VALUE", help="Change the suite for this run: seed=7, gates.0.min=0.3. Repeatable."),
     ] = None,
     out: Annotated[Optional[Path], typer.Option(help="The folder for this run, instead of one in the store.")] = None,
     store: Annotated[
         Optional[str], typer.Option(help="A folder or database URL for runs; .evalkit in the project otherwise.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of going on with an interrupted run.")] = False,
-    no_cache: Annotated[bool, typer.Option("--no-cache", help="Do not read cached model replies.")] = False,
+    no_cache: Annotated[
+        bool, typer.Option("--no-cache", help="Do not read cached model replies; nothing is cached yet.")
+    ] = False,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Measure only what failed in the last equal run.")
     ] = False,
-    record: Annotated[Optional[Path], typer.Option(help="Write every model reply to FILE, for replay.")] = None,
+    record: Annotated[
+        Optional[Path], typer.Option(help="Write every model reply to a file; comes with the model backends.")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print results.json alone on stdout.")] = False,
-    html: Annotated[Optional[Path], typer.Option(help="Write the HTML report to FILE too.")] = None,
-    markdown: Annotated[Optional[Path], typer.Option(help="Write the Markdown report to FILE too.")] = None,
+    html: Annotated[Optional[Path], typer.Option(help="Write the HTML report to this file too.")] = None,
+    markdown: Annotated[Optional[Path], typer.Option(help="Write the Markdown report to this file too.")] = None,
 ) -> None:
-    """Score a data set, judge the gates, write reports; goes on where an interrupted run stopped."""
+    """Score a data set, judge the gates, write reports.
+
+    Goes on where an interrupted run of the same suite over the same data stopped. Exit codes: 0 every gate passed, 1 a gate
+    failed or was inconclusive, 2 the suite or its data is wrong, 3 too many records failed, 130 interrupted.
+    """
     from evalkit.cli.running import Wanted, run_suite
 
     wanted = Wanted(

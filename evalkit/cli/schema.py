@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 def schema() -> None:
-    """Print the JSON Schema of suite files, for editors and CI."""
+    """Print the JSON Schema of suite files, for editors."""
     import json
 
     from evalkit.specs.schema import suite_schema
