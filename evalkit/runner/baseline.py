@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
@@ -91,17 +92,22 @@ def compare(
         return None
     here, there = aligned(table.ids, theirs.ids, mask)
     mine, other = table.statistics(label), theirs.statistics(label)
-    seed, level, resamples = settings.seed, settings.confidence, settings.resamples
+    how: dict[str, Any] = {
+        "seed": settings.seed,
+        "level": settings.confidence,
+        "resamples": settings.resamples,
+        "method": settings.method,
+    }
     if len(here) >= 2:
         a, b = statistic_of(metric, other[there]), statistic_of(metric, mine[here])
         codes = cluster_codes(table)
         own = codes[here] if codes is not None else None
-        found = difference(a, b, seed=seed, level=level, resamples=resamples, clusters=own)
+        found = difference(a, b, clusters=own, **how)
         return Difference(found, True, found.n)
     a, b = statistic_of(metric, other), statistic_of(metric, mine[mask])
     mine_by, theirs_by = cluster_codes(table), cluster_codes(theirs)
     clusters = (theirs_by, mine_by[mask] if mine_by is not None else None)
-    found = unpaired_difference(a, b, seed=seed, level=level, resamples=resamples, clusters=clusters)
+    found = unpaired_difference(a, b, clusters=clusters, **how)
     return Difference(found, False, found.n)
 
 

@@ -21,7 +21,7 @@ from evalkit.runner.ask import ask_all, part_paths
 from evalkit.runner.baseline import Baseline, NoBaseline, find_run
 from evalkit.runner.checkpoint import open_run
 from evalkit.runner.engine_local import measured
-from evalkit.runner.finish import finished
+from evalkit.runner.finish import differences, finished
 from evalkit.runner.measure import Job
 from evalkit.runner.plan import Plan
 from evalkit.specs.suite import BackendSpec, Suite
@@ -75,6 +75,7 @@ class Outcome:
     table: Table
     catalog: Catalog
     baseline: Run | None = None
+    differences: dict[str, tuple[float, float, float]] = field(default_factory=dict)  # current minus baseline, low, high
     resumed: int = 0  # records that were measured before
     notes: list[str] = field(default_factory=list)
 
@@ -129,6 +130,8 @@ def execute(
             clock,
         )
         outcome = Outcome(run, plan, table, catalog, named.run if named else None, resumed=progress.before)
+        if named is not None:
+            outcome.differences = differences(plan, table, named)
         report(outcome)
         summary = {
             "exit_code": run.exit_code,

@@ -14,10 +14,11 @@ import numpy as np
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import CorpusMetric, ModelMetric
 from evalkit.core.run import GateResult, Run, Status, Usage, Value
-from evalkit.runner.baseline import Baseline, cluster_codes
+from evalkit.runner.baseline import Baseline, cluster_codes, compare
 from evalkit.runner.gate import Evidence, judge_gates
 from evalkit.runner.plan import Plan
 from evalkit.runner.values import Measured, Settings, slices, values
+from evalkit.specs.suite import Suite
 from evalkit.store.table import Table
 
 
@@ -33,7 +34,7 @@ def finished(
 ) -> Run:
     """Everything that results.json tells, from the merged rows."""
     suite = plan.suite
-    settings = Settings(suite.confidence, suite.resamples, suite.seed)
+    settings = settings_of(suite)
     measured = measured_of(plan, table)
     clusters = cluster_codes(table)
     whole = values(measured, clusters, settings)
@@ -63,6 +64,26 @@ def finished(
         folder=table.folder,
         exit_code=code,
     )
+
+
+def settings_of(suite: Suite) -> Settings:
+    """How the suite wants its intervals."""
+    return Settings(suite.confidence, suite.resamples, suite.seed, suite.interval)
+
+
+def differences(plan: Plan, table: Table, baseline: Baseline) -> dict[str, tuple[float, float, float]]:
+    """Current minus baseline of every part that means the same in both runs: the difference and its bounds."""
+    everything = np.ones(table.n, dtype=bool)
+    found: dict[str, tuple[float, float, float]] = {}
+    for spec in plan.suite.metrics:
+        theirs = [baseline.run.metrics.get(name) for name in spec.full_names]
+        if not any(value is not None and value.fingerprint == plan.fingerprint(spec) for value in theirs):
+            continue
+        tested = compare(spec.label, spec.metric, table, everything, baseline, settings_of(plan.suite))
+        if tested is not None:
+            bounds = zip(tested.interval.value.tolist(), tested.interval.low.tolist(), tested.interval.high.tolist())
+            found |= dict(zip(spec.full_names, bounds))
+    return found
 
 
 def measured_of(plan: Plan, table: Table) -> list[Measured]:

@@ -35,7 +35,7 @@ def report_outcome(
     view = None
     if html or markdown or {"html", "markdown"} & set(kinds):  # nobody else reads of single records
         view = record_view(run, outcome.table, outcome.plan.data, outcome.baseline)
-    summary = summarise(run, baseline=outcome.baseline, records=view)
+    summary = summarise(run, baseline=outcome.baseline, records=view, differences=outcome.differences)
     return summary, write_reports(run, summary, kinds, html=html, markdown=markdown)
 
 

@@ -16,6 +16,7 @@ from evalkit.core.contracts import CorpusMetric, Measure
 from evalkit.core.errors import EvalkitError
 from evalkit.core.rows import Floats, Rows
 from evalkit.core.run import Slice, Value
+from evalkit.specs.suite import IntervalMethod
 from evalkit.stats.bootstrap import Interval, Statistic, intervals
 from evalkit.stats.proportion import wilson, wilson_clustered
 
@@ -29,6 +30,7 @@ class Settings:
     confidence: float
     resamples: int
     seed: int
+    method: IntervalMethod = "bca"
 
 
 @dataclass(frozen=True)
@@ -93,6 +95,7 @@ def values(measured: Sequence[Measured], clusters: NDArray[np.int64] | None, set
         level=settings.confidence,
         resamples=settings.resamples,
         clusters=clusters,
+        method=settings.method,
     )
     found: dict[str, Value] = {}
     for one, interval in zip(measured, estimated):

@@ -140,7 +140,7 @@ def _at_once(metric: Metric, scored: Any) -> Any:
 def _lines(found: Look, groups: list[tuple[str, list[Choice]]], data: Path, target: Path) -> Iterator[str]:
     name = plain_name(target.stem)
     many = f"a sample of {found.n:,}" if found.n >= 2_000 else f"{found.n:,}"
-    yield f"# Drafted by `evalkit init` from {many} records of {data.name}. It runs as it is: evalkit run {target}"
+    yield f"# Drafted by `evalkit init` from {many} records of {_spoken(data.name)}. It runs as it is: evalkit run {_spoken(str(target))}"
     yield "# Change whatever you know better. `evalkit list metrics` shows what else can be measured."
     yield f"name: {written(name)}"
     yield ""
@@ -255,7 +255,12 @@ def _path(data: Path, target: Path) -> str:
 
 
 def _noted(line: str, comment: str) -> str:
-    return f"{line.ljust(_COMMENT - 2)}  # {comment}" if comment else line
+    return f"{line.ljust(_COMMENT - 2)}  # {_spoken(comment)}" if comment else line
+
+
+def _spoken(text: str) -> str:
+    """Names and values of the data as a comment holds them: on one line, without what YAML forbids."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
 
 
 def written(value: Any) -> str:

@@ -56,6 +56,9 @@ class Home:
             node.fault(f"{node.label} names no {kind} {quote(name)}", self.hint(name))
         elif path.is_dir():
             node.fault(f"{node.label} wants a {kind}, and {quote(name)} is a folder", _inside(path, name))
+        elif not path.is_file():  # reading a pipe or a device may never end
+            hint = 'pipe the records in, and write "-"' if kind == "data file" else f"save it as a {kind}"
+            node.fault(f"{node.label} wants a {kind}, and {quote(name)} is a pipe or a device", hint)
         else:
             return path.resolve() if ".." in path.parts else path
         return None

@@ -97,13 +97,15 @@ def find_suite(name_or_path: str | Path, cwd: Path) -> Path:
             path = locate(tried, beside=cwd, root=root, plugins=content_folders())
             if path is not None and path.is_file():
                 return path
-        folder = (cwd / name).is_dir()
+        folder, special = (cwd / name).is_dir(), (cwd / name).exists()
     except PathEscape:
         raise SpecError(Problem(name, "there is no such suite, and the path leads out of the project")) from None
     except (OSError, ValueError, RuntimeError):
         raise SpecError(Problem(quote(name), "this is no path that can be opened")) from None
     if folder:
         raise SpecError(Problem(name, "this is a folder, and a suite is a YAML file", _suites_in(cwd / name, cwd, root)))
+    if special:  # reading it may never end
+        raise SpecError(Problem(name, "this is a pipe or a device, and a suite is a YAML file", "save it as a file"))
     raise SpecError(Problem(name, "there is no such suite", _nearest_suite(name, cwd, root)))
 
 

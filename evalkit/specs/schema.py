@@ -17,7 +17,7 @@ from evalkit.core.errors import EvalkitError
 from evalkit.core.registry import Entry, entries
 from evalkit.specs.gates import INCONCLUSIVE
 from evalkit.specs.options import holds_document, option_fields, option_types
-from evalkit.specs.validate import PRICES, REPORTS
+from evalkit.specs.validate import INTERVALS, PRICES, REPORTS
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -85,6 +85,11 @@ def suite_schema() -> Schema:
         "seed": {"type": "integer", "minimum": 0, "default": 0, "description": "of all resampling"},
         "confidence": {**SHARE, "default": 0.95, "description": "level of the intervals"},
         "resamples": {"type": "integer", "minimum": 100, "maximum": 1_000_000, "default": 1_000},
+        "interval": {
+            "enum": list(INTERVALS),
+            "default": "bca",
+            "description": "kind of the bootstrap bounds",
+        },
         "baseline": {**TEXT, "description": "a run's id, latest:SUITE, or the path of a results.json"},
         "store": {**TEXT, "description": "where runs are kept; by default .evalkit in the project"},
         "budget": _mapping({"max_cost": _least(0), "max_calls": {"type": "integer", "minimum": 1}}),

@@ -11,7 +11,8 @@ if TYPE_CHECKING:
     from evalkit.core.contracts import Measure
 
 GateRule = Literal["min", "max", "no_worse_than", "every"]
-ReportKind = Literal["json", "html", "junit", "markdown"]
+ReportKind = Literal["json", "html", "junit", "markdown", "prometheus"]
+IntervalMethod = Literal["bca", "percentile"]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Suite:
     seed: int = 0
     confidence: float = 0.95
     resamples: int = 1_000
+    interval: IntervalMethod = "bca"
     baseline: str | None = None
     store: str | None = None
     budget: Mapping[str, float] = field(default_factory=dict)

@@ -12,14 +12,15 @@ from evalkit.specs import dataset, metrics
 from evalkit.specs.gates import read_gates
 from evalkit.specs.home import Home
 from evalkit.specs.node import Node
-from evalkit.specs.suite import DatasetSpec, ReportKind, Suite
+from evalkit.specs.suite import DatasetSpec, IntervalMethod, ReportKind, Suite
 from evalkit.specs.tree import Tree
 
 KEYS = (
     "name", "dataset", "backends", "generate", "metrics", "slices", "gates", "report",
-    "seed", "confidence", "resamples", "baseline", "store", "budget", "prices",
+    "seed", "confidence", "resamples", "interval", "baseline", "store", "budget", "prices",
 )  # fmt: skip
 REPORTS: tuple[str, ...] = get_args(ReportKind)
+INTERVALS: tuple[str, ...] = get_args(IntervalMethod)
 PRICES = ("prompt", "completion", "cached")
 _NAME = re.compile(r"\w[\w.-]{0,79}\Z")
 # Words that other tools use for the same thing.
@@ -73,13 +74,14 @@ def check_suite(
     slices = _slices(top.get("slices"), data)
     report = top.get("report")
     seed, confidence, resamples = top.get("seed"), top.get("confidence"), top.get("resamples")
-    store = top.get("store")
+    store, interval = top.get("store"), top.get("interval")
     told: dict[str, Any] = {
         "name": _name(top.get("name"), stem),
         "report": _report(report) if report is not None else ("json",),
         "seed": seed.whole(least=0) if seed is not None else 0,
         "confidence": confidence.share() if confidence is not None else 0.95,
         "resamples": resamples.whole(least=100, most=1_000_000) if resamples is not None else 1_000,
+        "interval": interval.choice(INTERVALS) if interval is not None else "bca",
         "store": store.text("a folder or an address") if store is not None else None,
         "budget": _budget(top.get("budget")),
         "prices": _prices(top.get("prices")),

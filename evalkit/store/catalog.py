@@ -62,7 +62,7 @@ class Catalog:
             StoreError: the folder or the database cannot be used.
         """
         self.home = home
-        self.url = url or sa.URL.create("sqlite", database=str(home / "catalog.sqlite"))
+        self.where = str(home / "catalog.sqlite")  # as messages name it
         try:
             home.mkdir(parents=True, exist_ok=True)
             ignore = home / ".gitignore"
@@ -71,17 +71,24 @@ class Catalog:
         except OSError as error:
             raise explained(error, home) from error
         try:
-            self.engine = sa.create_engine(self.url, connect_args={"timeout": 30} if not url else {})
+            address = sa.make_url(url) if url else sa.URL.create("sqlite", database=self.where)
+            if url:
+                self.where = address.render_as_string(hide_password=True)
+            self.engine = sa.create_engine(address, connect_args={} if url else {"timeout": 30})
             self._migrate()
         except (sa.exc.SQLAlchemyError, ImportError) as error:
-            where = url or home / "catalog.sqlite"
-            raise StoreError(f"{where}: the catalog cannot be opened ({_first_line(error)})") from error
+            raise StoreError(f"{self.where}: the catalog cannot be opened ({_first_line(error)})") from error
 
     def _migrate(self) -> None:
-        if not self._current():
-            from evalkit.store.migrate import upgrade
+        if self._current():
+            return
+        from evalkit.store.migrate import Unknown, upgrade
 
+        try:
             upgrade(self.engine)
+        except Unknown as error:
+            what = "the catalog was made by a newer evalkit; upgrade, or name another store with --store"
+            raise StoreError(f"{self.where}: {what}") from error
 
     def _current(self) -> bool:
         with self.engine.connect() as connection:
@@ -152,7 +159,7 @@ class Catalog:
             with self.engine.begin() as connection:
                 connection.execute(statement)
         except sa.exc.SQLAlchemyError as error:
-            raise StoreError(f"{self.url}: the catalog cannot be written ({_first_line(error)})") from error
+            raise StoreError(f"{self.where}: the catalog cannot be written ({_first_line(error)})") from error
 
 
 def _first_line(error: BaseException) -> str:
