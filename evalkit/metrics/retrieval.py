@@ -289,7 +289,8 @@ def graded(relevant: Any) -> Mapping[str, float]:
     if set(map(type, grades_told)) - {int} or max(map(abs, grades_told), default=0) > _LARGEST:
         for name, grade in relevant.items():
             if not isinstance(grade, (int, float)) or not abs(grade) <= _LARGEST:
-                raise ValueError(f"relevant_ids: the grade of {quote(name)} is {repr(grade)[:60]}, not a number")
+                told = quote(grade) if isinstance(grade, str) else repr(grade)[:60]
+                raise ValueError(f"relevant_ids: the grade of {quote(name)} is {told}, not a number")
     texts = _spelled(names, "relevant_ids")
     return relevant if texts is names else dict(zip(texts, grades_told, strict=True))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from pathlib import Path
+from stat import S_ISREG
 
 from evalkit.core.errors import Problem, nearest, quote
 from evalkit.records.delimited import Delimited
@@ -51,6 +52,8 @@ def source_of(path: Path, name: str) -> Source | Problem:
         return Problem(name, "is a folder", f"name its files: {name.rstrip('/')}/*.jsonl")
     try:
         stat = path.stat()
+        if not S_ISREG(stat.st_mode):  # reading it may never end, and records are read twice
+            return Problem(name, "is a pipe or a device", 'pipe the records in, and name them "-"')
         with path.open("rb") as file:
             head = file.read(4096)
     except FileNotFoundError:

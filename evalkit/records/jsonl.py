@@ -199,6 +199,8 @@ def broken(text: bytes) -> tuple[str, str | None]:
         return f"broken JSON: {error} is not JSON", "write null for an absent number"
     except RecursionError:
         return "broken JSON: nested too deeply", None
+    except ValueError:  # an integer of more digits than Python converts
+        return "broken JSON: a number is out of range", "write it as a text"
     if re.search(r"\\u[dD][89a-fA-F]", line):
         return "broken JSON: half of a surrogate pair (\\ud800 … \\udfff)", "the text was cut inside an emoji or the like"
     return "broken JSON: a number is out of range", "write it as a text"

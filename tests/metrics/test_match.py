@@ -89,7 +89,7 @@ def test_exact_match_equals_hugging_face(pairs, options, regexes):
 
 
 def test_a_broken_pattern_to_ignore_is_refused_when_the_metric_is_built():
-    with pytest.raises(ValueError, match=r"regexes_to_ignore: '\(' is not a regular expression"):
+    with pytest.raises(ValueError, match=r'regexes_to_ignore: "\(" is not a regular expression'):
         ExactMatch(regexes_to_ignore=("(",))
 
 
@@ -162,8 +162,8 @@ def test_a_pattern_that_explodes_is_an_error_of_that_record_alone():
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"pattern": "(unclosed"}, r"pattern: '\(unclosed' is not a regular expression: missing \)"),
-        ({"pattern": "a", "flags": "iq"}, "flags: 'q' is unknown"),
+        ({"pattern": "(unclosed"}, r'pattern: "\(unclosed" is not a regular expression: missing \)'),
+        ({"pattern": "a", "flags": "iq"}, 'flags: "q" is unknown'),
         ({"pattern": "a", "timeout_s": 0}, "timeout_s must be above 0, not 0"),
     ],
 )

@@ -154,10 +154,10 @@ def test_edges(metric):
     assert rows.errors == {
         3: "no retrieved_ids",
         4: "no relevant_ids",
-        5: "retrieved_ids lists 'a' twice",
-        6: "relevant_ids lists 'a' twice",
+        5: 'retrieved_ids lists "a" twice',
+        6: 'relevant_ids lists "a" twice',
         7: "retrieved_ids must be a list of ids, not str",
-        8: "relevant_ids: the grade of 'a' is 'high', not a number",
+        8: 'relevant_ids: the grade of "a" is "high", not a number',
         11: "retrieved_ids holds None, which is no id",
     }
     assert set(rows.skipped) == {1, 2}  # trec_eval leaves a topic without judgements out

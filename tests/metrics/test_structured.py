@@ -138,8 +138,8 @@ def test_a_schema_may_refer_to_itself_by_its_id():
     [
         ({"type": "objct"}, r"schema: \$.type: 'objct' is not valid"),
         ({"properties": {"a": {"minimum": "3"}}}, r"schema: \$.properties.a.minimum: '3' is not of type 'number'"),
-        ({"$ref": "#/$defs/nowhere"}, r"schema: \$ref '#/\$defs/nowhere' leads nowhere"),
-        ({"items": {"$ref": "https://example.org/s.json"}}, r"schema: \$ref 'https://example.org/s.json' leads nowhere"),
+        ({"$ref": "#/$defs/nowhere"}, r'schema: \$ref "#/\$defs/nowhere" leads nowhere'),
+        ({"items": {"$ref": "https://example.org/s.json"}}, r'schema: \$ref "https://example.org/s.json" leads nowhere'),
         ([1], "schema: a JSON schema is a mapping, not list"),
     ],
 )
