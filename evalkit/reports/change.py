@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 from typing import Literal
-
-import numpy as np
-from numpy.typing import NDArray
 
 from evalkit.core.run import Value
 from evalkit.reports import numbers
 
 Direction = Literal["better", "worse", "changed", "unclear", "same"]
-Basis = Literal["given", "paired", "overlap"]
+Basis = Literal["tested", "overlap"]
 
 
 @dataclass(frozen=True)
@@ -47,30 +43,20 @@ def change(
     before: Value,
     *,
     digits: int,
-    given: tuple[float, float, float] | None = None,
-    scores: NDArray[np.float64] | None = None,
-    earlier: NDArray[np.float64] | None = None,
-    clusters: NDArray[np.int64] | None = None,
+    tested: tuple[float, float, float] | None = None,
 ) -> Change | None:
     """The difference of two values of one metric; None where either is missing.
 
     Args:
         digits: decimals of the value as it is shown; the difference gets as many.
-        given: difference, low and high of a paired test that was already made; it wins.
-        scores, earlier: the records' own values in both runs, aligned, shape (n,); they give a paired interval where
-            the metric is their mean.
-        clusters: codes of records that are not independent, shape (n,).
+        tested: difference, low and high of a test of the two runs' rows.
     """
     if math.isnan(now.mean) or math.isnan(before.mean):
         return None
     basis: Basis = "overlap"
     difference, low, high = now.mean - before.mean, math.nan, math.nan
-    if given is not None:
-        basis, (difference, low, high) = "given", given
-    elif scores is not None and earlier is not None and _is_mean(now, scores) and _is_mean(before, earlier):
-        found = paired(scores, earlier, clusters, now.confidence)
-        if found is not None:
-            basis, (difference, low, high) = "paired", found
+    if tested is not None:
+        basis, (difference, low, high) = "tested", tested
     return Change(
         before=before.mean,
         difference=difference,
@@ -83,37 +69,6 @@ def change(
         text=numbers.signed(difference, digits),
         interval_text="" if math.isnan(low) else numbers.signed_interval(low, high, digits),
     )
-
-
-def paired(
-    now: NDArray[np.float64], then: NDArray[np.float64], clusters: NDArray[np.int64] | None, confidence: float
-) -> tuple[float, float, float] | None:
-    """Mean difference of records that both runs scored, with a normal interval; clusters enter as sums.
-
-    The clustered variance is C/(C−1) · Σ(cluster sums of centred differences)² / n². None below two clusters.
-    """
-    both = np.isfinite(now) & np.isfinite(then)
-    differences = now[both] - then[both]
-    n = len(differences)
-    mean = float(differences.mean()) if n else math.nan
-    if n < 2:
-        return None
-    centred: NDArray[np.float64] = differences - mean
-    if clusters is not None:
-        _, codes = np.unique(clusters[both], return_inverse=True)
-        centred = np.bincount(codes, weights=centred).astype(np.float64)
-    groups = len(centred)
-    if groups < 2:
-        return None
-    error = math.sqrt(groups / (groups - 1) * float(centred @ centred)) / n
-    reach = NormalDist().inv_cdf(0.5 + confidence / 2) * error
-    return mean, mean - reach, mean + reach
-
-
-def _is_mean(value: Value, scores: NDArray[np.float64]) -> bool:
-    """Whether a corpus value is the plain mean of its records' values (BLEU's and a quantile's are not)."""
-    finite = scores[np.isfinite(scores)]
-    return len(finite) > 0 and math.isclose(float(finite.mean()), value.mean, rel_tol=1e-6, abs_tol=1e-9)
 
 
 def _direction(difference: float, low: float, high: float, now: Value, before: Value) -> Direction:

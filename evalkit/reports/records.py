@@ -34,7 +34,6 @@ class RecordView:
         baseline_scores: as ``scores``, of the baseline's records with the same ids; NaN where it lacks one.
         baseline_fetch: as ``fetch``, for what the baseline answered; an empty mapping where it lacks the record.
         reasons: metric label → record index → what a judge said.
-        clusters: which records are not independent (equal codes), shape (n,); None: all are.
     """
 
     ids: Sequence[str]
@@ -44,7 +43,6 @@ class RecordView:
     baseline_scores: Mapping[str, Scores] | None = None
     baseline_fetch: Fetch | None = None
     reasons: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    clusters: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True)

@@ -143,8 +143,8 @@ def summarise(
         run: what happened.
         baseline: a run to show differences to.
         records: single records; without them there are no distributions, no worst records and no error messages.
-        differences: full metric name → (difference, low, high) of paired tests that were made already; where absent,
-            the interval is computed from ``records`` if the metric is a plain mean, else left out.
+        differences: full metric name → (difference, low, high) of tests of the two runs' rows; where absent, all that
+            can be said is whether the two intervals overlap.
     """
     rows = tuple(_metric(run, name, value, baseline, records, differences or {}) for name, value in run.metrics.items())
     gates = tuple(_gate(gate) for gate in run.gates)
@@ -184,16 +184,7 @@ def _metric(
     row = metric_row(name, value, main=main, histogram=None if scores is None else histogram(scores))
     if baseline is None or name not in baseline.metrics:
         return row
-    earlier = (records.baseline_scores or {}).get(name) if records is not None else None
-    found = change(
-        value,
-        baseline.metrics[name],
-        digits=row.digits,
-        given=differences.get(name),
-        scores=scores,
-        earlier=earlier,
-        clusters=records.clusters if records is not None else None,
-    )
+    found = change(value, baseline.metrics[name], digits=row.digits, tested=differences.get(name))
     return replace(row, change=found)
 
 

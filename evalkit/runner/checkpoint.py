@@ -12,8 +12,15 @@ from pathlib import Path
 from typing import IO
 
 from evalkit.core.errors import StoreError
+from evalkit.reports.render import FILES
+from evalkit.runner.report import RESULTS
 from evalkit.store.catalog import Catalog
 from evalkit.store.files import explained
+from evalkit.store.table import ROWS, SCORES
+
+_PART = re.compile(r"\.?\d{5}\.(?:.+\.)?parquet(?:\.\d+\.tmp)?")
+_HALF = re.compile(r"\..+\.(?:parquet|json|html|md|xml|prom)\.\d+\.tmp")
+_RESULTS = re.compile(rb'\s*\{\s*"evalkit":\s*"[^"]*",\s*"run_id":')
 
 
 class RunFolder:
@@ -53,18 +60,20 @@ def open_run(catalog: Catalog, *, suite: str, plan: str, out: Path | None, fresh
             lock = _lock(listed.folder)
             if lock is not None:
                 for half in listed.folder.glob(".*.tmp"):  # what the killed process was writing
-                    half.unlink(missing_ok=True)
+                    if _HALF.fullmatch(half.name):
+                        half.unlink(missing_ok=True)
                 return RunFolder(listed.run_id, listed.folder, listed.started_at.replace(tzinfo=UTC), lock, resumed=True)
     now = datetime.now(UTC)
     run_id = new_id(suite, now)
     path = (out or catalog.home / "runs" / run_id).resolve()
     try:
         path.mkdir(parents=True, exist_ok=True)
+        _spare_strangers(path, catalog)
         lock = _lock(path)
         if lock is None:
             raise StoreError(f"{path}: another run is writing there; wait for it, or name another folder with --out")
         shutil.rmtree(path / "parts", ignore_errors=True)
-        (path / "results.json").unlink(missing_ok=True)
+        (path / RESULTS).unlink(missing_ok=True)
         (path / "parts").mkdir()
     except OSError as error:
         if isinstance(error, StoreError):
@@ -72,6 +81,44 @@ def open_run(catalog: Catalog, *, suite: str, plan: str, out: Path | None, fresh
         raise explained(error, path) from error
     catalog.begin(run_id, suite=suite, plan=plan, folder=path, started_at=now)
     return RunFolder(run_id, path, now, lock, resumed=False)
+
+
+def _spare_strangers(folder: Path, catalog: Catalog) -> None:
+    """Refuse a folder in which something that is not ours has one of the names that a run writes to or removes.
+
+    Raises:
+        StoreError: there is such a thing; nothing was touched.
+    """
+    if not os.listdir(folder):
+        return
+    parts = [folder / name for name in ("parts", "previous")]
+    strange = [path for path in parts if os.path.lexists(path) and not _is_parts(path)]
+    lock = folder / "lock"
+    if os.path.lexists(lock) and (lock.is_symlink() or not lock.is_file() or lock.stat().st_size):
+        strange.append(lock)
+    known = (
+        any(map(_is_parts, parts))
+        or _is_results(folder / RESULTS)
+        or any(listed.folder == folder for listed in catalog.everything())
+    )
+    if not known:
+        strange += [folder / name for name in (RESULTS, ROWS, SCORES, *FILES.values()) if os.path.lexists(folder / name)]
+    if strange:
+        names = ", ".join(path.name for path in strange)
+        raise StoreError(f"{folder} holds {names}, which no run of evalkit wrote; name an empty folder with --out")
+
+
+def _is_parts(path: Path) -> bool:
+    """Whether a folder holds nothing but parts of a run."""
+    return path.is_dir() and not path.is_symlink() and all(_PART.fullmatch(name) for name in os.listdir(path))
+
+
+def _is_results(path: Path) -> bool:
+    """Whether a file begins as our results.json does."""
+    if path.is_symlink() or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return _RESULTS.match(file.read(400)) is not None
 
 
 def _lock(folder: Path) -> IO[str] | None:

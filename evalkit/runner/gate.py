@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.core.contracts import Measure
-from evalkit.core.errors import EvalkitError
+from evalkit.core.errors import EvalkitError, quote
 from evalkit.core.rows import Rows
 from evalkit.core.run import GateResult, Outcome
 from evalkit.reports import numbers
@@ -163,10 +163,12 @@ def _every(gate: GateSpec, title: str, one: Measured, index: int, mask: NDArray[
     if not counted:
         return _result(gate, title, "inconclusive", observed, None, "no record could be scored")
     if not len(bad):
-        return _result(gate, title, "pass", observed, None, f"all {counted:,} records")
+        return _result(gate, title, "pass", observed, None, f"all {counted:,} records" if counted > 1 else "the only record")
     where = np.flatnonzero(mask)
     names = tuple(evidence.table.ids[where[at]] for at in bad)
-    shown = ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED:,} more" if len(names) > NAMED else "")
+    shown = ", ".join(name if len(name) <= 60 else f"{name[:59]}…" for name in names[:NAMED]) + (
+        f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    )
     return _result(gate, title, "fail", observed, None, f"{len(names):,} of {counted:,} records: {shown}", names)
 
 
@@ -197,7 +199,7 @@ def _part(name: str, measured: Mapping[str, Measured]) -> tuple[str, int]:
     for label, one in measured.items():
         if name in one.full_names:
             return label, one.full_names.index(name)
-    raise EvalkitError(f"no value is called {name!r}")  # specs checks it, so only a part that the data decides comes here
+    raise EvalkitError(f"no value is called {quote(name)}")  # specs checks it, so only a part that the data decides comes here
 
 
 def title_of(gate: GateSpec) -> str:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from evalkit.core.run import Run
 from evalkit.records.dataset import DataSet
 from evalkit.reports.render import FILES, render
-from evalkit.runner.baseline import cluster_codes
 from evalkit.store.files import write_text
 from evalkit.store.table import ROWS, SCORES, Table
 
@@ -81,7 +80,6 @@ def record_view(run: Run, table: Table, data: DataSet | None, baseline: Run | No
         fetch=_fetch(data) if data is not None else None,
         baseline_scores=_aligned(scores, baseline, table.ids) if baseline is not None else None,
         reasons={label: notes for label in labels if (notes := table.notes(label, "reason"))},
-        clusters=cluster_codes(table),
     )
 
 

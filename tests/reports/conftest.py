@@ -300,7 +300,14 @@ def make_summary(n: int = N) -> Summary:
     records = make_records(n)
     now = make_run(n, scores=dict(records.scores))
     then = make_run(n, shift=0.03, run_id="20261120T101010Z-quickstart-aa11bb", scores=dict(records.baseline_scores or {}))
-    return summarise(now, baseline=then, records=records)
+    differences = {}
+    for name, earlier in (records.baseline_scores or {}).items():
+        change = records.scores[name] - earlier
+        change = change[np.isfinite(change)]
+        if len(change) > 1:
+            mean, reach = float(change.mean()), 1.96 * float(change.std(ddof=1)) / math.sqrt(len(change))
+            differences[name] = (mean, mean - reach, mean + reach)
+    return summarise(now, baseline=then, records=records, differences=differences)
 
 
 @pytest.fixture(scope="session")

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from evalkit.core.run import GateResult, Run, Value
-from evalkit.reports.change import change, paired
+from evalkit.reports.change import change
 from evalkit.reports.records import RecordView, field_texts, lowest_of
 from evalkit.reports.spread import histogram
 from evalkit.reports.summary import summarise
@@ -138,40 +138,19 @@ def test_many_different_error_messages_stay_bounded():
 # --- differences -----------------------------------------------------------------------------------------------------
 
 
-def test_a_paired_difference_has_the_interval_of_a_paired_t_interval():
-    from scipy import stats
-
-    rng = np.random.default_rng(1)
-    then, now = rng.normal(size=(2, 5_000))
-    mean, low, high = paired(now, then, None, 0.95)
-    theirs = stats.ttest_rel(now, then).confidence_interval(0.95)
-    assert mean == pytest.approx((now - then).mean())
-    assert (low, high) == pytest.approx((theirs.low, theirs.high), abs=1e-4)
-
-
-def test_clusters_of_copies_widen_the_interval_as_if_there_were_one_of_each():
-    rng = np.random.default_rng(2)
-    then, now = rng.normal(size=(2, 400))
-    copies = np.repeat(np.arange(400), 5)
-    _, low, high = paired(now, then, None, 0.95)
-    _, low_copied, high_copied = paired(now[copies], then[copies], copies, 0.95)
-    assert (low_copied, high_copied) == pytest.approx((low, high), rel=1e-9)
-
-
-def test_a_corpus_metric_is_not_compared_by_its_records_mean():
-    now, before = value(30.0, (28.0, 32.0)), value(29.0, (27.0, 31.0))
-    found = change(now, before, digits=1, scores=np.array([10.0, 20.0]), earlier=np.array([9.0, 19.0]))
-    assert found.basis == "overlap"
-    assert found.direction == "unclear"
+def test_without_a_test_of_the_rows_only_intervals_that_are_apart_tell_anything():
+    now, near, far = value(30.0, (28.0, 32.0)), value(29.0, (27.0, 31.0)), value(20.0, (18.0, 22.0))
+    assert (change(now, near, digits=1).basis, change(now, near, digits=1).direction) == ("overlap", "unclear")
+    assert change(now, far, digits=1).direction == "better"
 
 
 @pytest.mark.parametrize(
-    ("better", "given", "direction"),
+    ("better", "tested", "direction"),
     [(True, (0.1, 0.05, 0.15), "better"), (False, (0.1, 0.05, 0.15), "worse"), (None, (0.1, 0.05, 0.15), "changed"),
      (True, (0.1, -0.05, 0.25), "unclear"), (True, (0.0, 0.0, 0.0), "same")],
 )  # fmt: skip
-def test_a_difference_counts_only_where_zero_is_outside_its_interval(better, given, direction):
-    found = change(value(0.5, better=better), value(0.4, better=better), digits=3, given=given)
+def test_a_difference_counts_only_where_zero_is_outside_its_interval(better, tested, direction):
+    found = change(value(0.5, better=better), value(0.4, better=better), digits=3, tested=tested)
     assert found.direction == direction
 
 
