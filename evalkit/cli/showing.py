@@ -88,8 +88,12 @@ def _run(name: str, store: str | None) -> Run | None:
         return find_run(name, catalog_at(store, root), root)
     except NoBaseline as error:
         raise SpecError(str(error)) from error
-    except (UnknownName, SpecError):
+    except UnknownName:
         return None
+    except SpecError:
+        if "/" in name or path.is_dir():  # the path of a suite, then
+            return None
+        raise
 
 
 def _suite(name: str) -> Path | None:

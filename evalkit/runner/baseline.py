@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.core.contracts import Measure
-from evalkit.core.errors import EvalkitError, Problem, SpecError
+from evalkit.core.errors import EvalkitError, Problem, SpecError, quote
 from evalkit.core.run import Run
+from evalkit.runner.told import Told
 from evalkit.runner.values import Settings, statistic_of
 from evalkit.stats.bootstrap import Interval, difference, unpaired_difference
 from evalkit.store.catalog import Catalog
 from evalkit.store.table import ROWS, Table
+
+MOST_BYTES = 500 << 20  # of a results.json
 
 
 class NoBaseline(EvalkitError, LookupError):
@@ -31,13 +34,16 @@ def load_run(path: Path) -> Run:
     """
     file = path / "results.json" if path.is_dir() else path
     try:
-        return Run.from_json(msgspec.json.decode(file.read_bytes()), file.parent)
+        if file.exists() and (not file.is_file() or file.stat().st_size > MOST_BYTES):
+            raise ValueError(f"it is no file of at most {MOST_BYTES >> 20} MB")
+        told = msgspec.json.decode(file.read_bytes())
+        msgspec.convert(told, Told)
+        return Run.from_json(told, file.parent)
     except FileNotFoundError:
         raise SpecError(Problem(str(file), "there is no such results.json", "name a run id, latest:SUITE or a path")) from None
-    except (OSError, msgspec.DecodeError, KeyError, TypeError, AttributeError) as error:
-        raise SpecError(
-            Problem(str(file), f"this is not a results.json of evalkit ({type(error).__name__}: {error})")
-        ) from error
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        raise SpecError(Problem(str(file), f"this is not a results.json of evalkit ({said})")) from error
 
 
 def find_run(name: str, catalog: Catalog, root: Path) -> Run:
@@ -54,7 +60,7 @@ def find_run(name: str, catalog: Catalog, root: Path) -> Run:
     if name == "latest" or name.startswith("latest:"):
         suite = name.partition(":")[2] or None
         if not catalog.finished(suite=suite):
-            raise NoBaseline(f"there is no finished run of {suite!r} yet" if suite else "there is no finished run yet")
+            raise NoBaseline(f"there is no finished run of {quote(suite)} yet" if suite else "there is no finished run yet")
     return load_run(catalog.folder_of(name))
 
 
@@ -123,8 +129,56 @@ def cluster_codes(table: Table) -> NDArray[np.int64] | None:
     """The cluster of each record as a code, shape (n,); a record without one is a cluster of its own. None: no column."""
     if "cluster" not in table.attributes:
         return None
-    codes, names = table.codes("cluster")
+    kept, names = table.codes("cluster")
+    codes = kept.copy()
     if None in names:
         alone = codes == names.index(None)
         codes[alone] = len(names) + np.arange(int(alone.sum()))
     return codes
+
+
+def baselines(
+    suite: Suite, given: str | None, catalog: Catalog, out: Path | None = None
+) -> Callable[[str], Baseline]:
+    """Baselines by the name that a gate gives, looked up before anything is scored and loaded once.
+
+    Args:
+        given: what the command line names as ``baseline``; it goes before the suite's own.
+        out: the folder that the run will write to, which cannot hold a baseline too.
+
+    Raises:
+        SpecError: every baseline that does not exist.
+    """
+    default = given or suite.baseline
+
+    @cache
+    def look_up(name: str) -> Baseline:
+        named = default if name == "baseline" else name
+        if named is None:
+            raise NoBaseline("no baseline is named; give --baseline RUN, or `baseline:` in the suite")
+        found = find_run(named, catalog, suite.root)
+        if out is not None and found.folder is not None and found.folder.resolve() == out.resolve():
+            raise SpecError(Problem("--out", f"{out} holds the baseline, which this run would replace", "name another folder"))
+        return Baseline.of(found)
+
+    known: dict[str, Baseline | NoBaseline] = {}
+    problems: list[Problem] = []
+    wanted = {gate.baseline or "baseline": gate.line for gate in suite.gates if gate.rule == "no_worse_than"}
+    for name, line in {**({"baseline": 0} if default else {}), **wanted}.items():
+        try:
+            known[name] = look_up(name)
+        except NoBaseline as error:
+            known[name] = error
+        except (EvalkitError, OSError) as error:
+            where = f"{shown(suite.path, Path.cwd(), suite.root)}:{line}" if suite.path and line else "--baseline"
+            problems += error.problems if isinstance(error, SpecError) else [Problem(where, str(error))]
+    if problems:
+        raise SpecError(problems)
+
+    def of(name: str) -> Baseline:
+        found = known.get(name) or look_up(name)
+        if isinstance(found, NoBaseline):
+            raise found
+        return found
+
+    return of

@@ -140,7 +140,8 @@ def _at_once(metric: Metric, scored: Any) -> Any:
 def _lines(found: Look, groups: list[tuple[str, list[Choice]]], data: Path, target: Path) -> Iterator[str]:
     name = plain_name(target.stem)
     many = f"a sample of {found.n:,}" if found.n >= 2_000 else f"{found.n:,}"
-    yield f"# Drafted by `evalkit init` from {many} records of {_spoken(data.name)}. It runs as it is: evalkit run {_spoken(str(target))}"
+    source, suite = _spoken(data.name), _spoken(str(target))
+    yield f"# Drafted by `evalkit init` from {many} records of {source}. It runs as it is: evalkit run {suite}"
     yield "# Change whatever you know better. `evalkit list metrics` shows what else can be measured."
     yield f"name: {written(name)}"
     yield ""

@@ -150,9 +150,12 @@ class Catalog:
 
     def _select(self, condition: Any) -> list[Listed]:
         order = (runs.c.started_at.desc(), runs.c.run_id.desc())
-        with self.engine.connect() as connection:
-            found = connection.execute(sa.select(runs).where(condition).order_by(*order))
-            return [Listed(**{**row, "folder": Path(row["folder"])}) for row in found.mappings()]
+        try:
+            with self.engine.connect() as connection:
+                found = connection.execute(sa.select(runs).where(condition).order_by(*order))
+                return [Listed(**{**row, "folder": Path(row["folder"])}) for row in found.mappings()]
+        except (sa.exc.SQLAlchemyError, ValueError, TypeError) as error:  # changed by another hand
+            raise StoreError(f"{self.where}: the catalog cannot be read ({_first_line(error)})") from error
 
     def _write(self, statement: Any) -> None:
         try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS, SCORES = "rows.parquet", "scores.parquet"
+MOST_ROWS = 1_000_000_000
 Notes = dict[int, str]
 
 
@@ -36,6 +37,8 @@ class Table:
             with pq.ParquetFile(folder / ROWS) as file:
                 self.n = int(file.metadata.num_rows)
                 names = file.schema_arrow.names
+            if self.n > MOST_ROWS or "id" not in names or len(set(names)) < len(names):
+                raise ValueError("it is none that evalkit wrote")
         except Exception as error:
             raise _damaged(folder / ROWS, error) from error
         self.attributes = tuple(name[1:] for name in names if name.startswith("@"))
@@ -54,7 +57,7 @@ class Table:
     def ids(self) -> list[str]:
         """The ids in data-set order."""
         if self._ids is None:
-            self._ids = self._read(ROWS, ["id"])["id"].to_pylist()
+            self._ids = self._texts(ROWS, "id").to_pylist()
         return self._ids
 
     def __contains__(self, label: str) -> bool:
@@ -66,14 +69,14 @@ class Table:
             names = self.labels[label]
             matrix = np.empty((self.n, len(names)))
             for index, name in enumerate(names):
-                matrix[:, index] = to_floats(self._read(ROWS, [name])[name])
+                matrix[:, index] = self._floats(ROWS, name)
             self._statistics[label] = matrix
         return self._statistics[label]
 
     def codes(self, attribute: str) -> tuple[NDArray[np.int64], list[str | None]]:
         """An attribute as integer codes, shape (n,), and the values they stand for; null is a value of its own."""
         if attribute not in self._codes:
-            self._codes[attribute] = codes(self._read(ROWS, [f"@{attribute}"])[f"@{attribute}"])
+            self._codes[attribute] = codes(self._texts(ROWS, f"@{attribute}"))
         return self._codes[attribute]
 
     def scores(self, name: str) -> NDArray[np.float64] | None:
@@ -81,7 +84,7 @@ class Table:
         if name not in self._scores:
             if name not in self._names_of_scores():
                 return None
-            self._scores[name] = to_floats(self._read(SCORES, [name])[name])
+            self._scores[name] = self._floats(SCORES, name)
         return self._scores[name]
 
     def notes(self, label: str, kind: str) -> Notes:
@@ -90,7 +93,7 @@ class Table:
         if name not in self._notes:
             told: list[str | None] = []
             if name in self._names_of_scores():
-                told = self._read(SCORES, [name])[name].to_pylist()
+                told = self._texts(SCORES, name).to_pylist()
             self._notes[name] = {index: note for index, note in enumerate(told) if note is not None}
         return self._notes[name]
 
@@ -111,11 +114,25 @@ class Table:
                 raise _damaged(path, error) from error
         return self._score_names
 
-    def _read(self, file: str, names: Sequence[str]) -> pa.Table:
+    def _floats(self, file: str, name: str) -> NDArray[np.float64]:
+        import pyarrow as pa
+
+        return to_floats(self._column(file, name, (pa.float64(),)))
+
+    def _texts(self, file: str, name: str) -> pa.ChunkedArray:
+        import pyarrow as pa
+
+        return self._column(file, name, (pa.string(), pa.large_string()))
+
+    def _column(self, file: str, name: str, kinds: Sequence[pa.DataType]) -> pa.ChunkedArray:
+        """A column of the kind that evalkit writes: its bytes are taken as they stand, so the kind must be certain."""
         try:
-            return read_whole(self.folder / file, names)
+            column = read_whole(self.folder / file, [name])[name]
+            if column.type not in kinds or len(column) != self.n or (name == "id" and column.null_count):
+                raise ValueError(f"{name} is none that evalkit wrote")
         except Exception as error:
             raise _damaged(self.folder / file, error) from error
+        return column
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:

@@ -1,0 +1,109 @@
+"""The shape of results.json: a file from outside is checked against it before anything in it is believed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from evalkit.core.run import Outcome, Status
+
+
+class ToldValue(msgspec.Struct):
+    """One value; what later versions add is left alone."""
+
+    mean: float | None
+    ci: tuple[float | None, float | None] | None
+    confidence: float
+    stderr: float | None
+    n: int
+    errors: int = 0
+    skipped: int = 0
+    coverage: float | None = 1.0
+    mode: str | None = None
+    signature: str = ""
+    fingerprint: str = ""
+    higher_is_better: bool | None = True
+
+
+class ToldSlice(msgspec.Struct):
+    """The values over some records."""
+
+    by: dict[str, Any]
+    metrics: dict[str, ToldValue]
+    n: int = 0
+
+
+class ToldGate(msgspec.Struct):
+    """What became of a gate."""
+
+    metric: str
+    rule: str
+    bound: float | None
+    observed: float | None
+    ci: tuple[float | None, float | None] | None
+    outcome: Outcome
+    reason: str
+    records: list[str]
+    title: str = ""
+    where: dict[str, Any] = {}
+    lets_by: bool = False
+
+
+class ToldSuite(msgspec.Struct):
+    """Which suite it was."""
+
+    name: str
+    sha256: str = ""
+    path: str | None = None
+
+
+class ToldData(msgspec.Struct):
+    """Which data it was."""
+
+    path: str = ""
+    sha256: str = ""
+    n: int = 0
+
+
+class ToldGit(msgspec.Struct):
+    """Which commit it was."""
+
+    commit: str
+    dirty: bool
+
+
+class ToldUsage(msgspec.Struct, frozen=True):
+    """What the models took."""
+
+    calls: int = 0
+    cached: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost: float | None = None
+
+
+class Told(msgspec.Struct):
+    """All of it."""
+
+    run_id: str
+    status: Status
+    suite: ToldSuite
+    dataset: ToldData
+    metrics: dict[str, ToldValue]
+    slices: list[ToldSlice] = []
+    gates: list[ToldGate] = []
+    git: ToldGit | None = None
+    prompts: dict[str, str] = {}
+    usage: ToldUsage = ToldUsage()
+    baseline: str | None = None
+    main: dict[str, str] = {}
+    started_at: str = ""
+    seconds: float = 0.0
+    exit_code: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse a main part that has no value."""
+        strange = [part for part in self.main.values() if part not in self.metrics]
+        if strange:
+            raise ValueError(f"main names {strange[0]}, which has no value")
