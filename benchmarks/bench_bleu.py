@@ -1,55 +1,64 @@
-"""Sentence and corpus BLEU against sacrebleu, in one process, values asserted equal.
+"""BLEU, the corpus value and one value per sentence, against sacrebleu.
 
-python benchmarks/bench_bleu.py [--pairs N]
+Both sides get lists of texts and give the corpus value with the smoothed value of every sentence, for the reports show
+both. Scorers are new, so that no tokenised line is cached before the clock starts.
+
+    python benchmarks/bench_bleu.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 
 import numpy as np
-from _common import machine, record, timed
-from mt_texts import pairs
-from sacrebleu.metrics import BLEU
+from _common import Benchmark, apart, times
+from _texts import pairs
 
-from evalkit.core.batch import Batch
-from evalkit.metrics.bleu import Bleu
+Work = Callable[[], tuple[list[float], float]]
 
 
-def ours(outputs: list[str], references: list[str]) -> tuple[np.ndarray, float]:
-    metric = Bleu(force=True)
-    rows = metric.score(Batch({"output": outputs, "reference": references}))
-    return metric.record_values(rows)[:, 0], float(metric.combine(rows.values.sum(axis=0))[0])
+def ours(n: int, least: int, most: int) -> Work:
+    from evalkit.core.batch import Batch
+    from evalkit.metrics.bleu import Bleu
+
+    outputs, references = pairs(n, least, most)
+    metric = Bleu()
+
+    def work(n: int = n) -> tuple[list[float], float]:
+        rows = metric.score(Batch({"output": outputs[:n], "reference": references[:n]}))
+        return metric.record_values(rows)[:, 0].tolist(), float(metric.combine(rows.values.sum(axis=0))[0])
+
+    work(5)
+    return work
 
 
-def theirs(outputs: list[str], references: list[str]) -> tuple[np.ndarray, float]:
-    """New scorers, whose caches of tokenised lines are empty."""
-    corpus, sentence = BLEU(force=True), BLEU(force=True, effective_order=True)
-    value = corpus.corpus_score(outputs, [references]).score
-    scores = [sentence.sentence_score(o, [r]).score for o, r in zip(outputs, references, strict=True)]
-    return np.array(scores), value
+def theirs(n: int, least: int, most: int) -> Work:
+    from sacrebleu.metrics import BLEU
+
+    outputs, references = pairs(n, least, most)
+
+    def work(n: int = n) -> tuple[list[float], float]:
+        corpus, sentence = BLEU(), BLEU(effective_order=True)
+        value = corpus.corpus_score(outputs[:n], [references[:n]]).score
+        return [sentence.sentence_score(o, [r]).score for o, r in zip(outputs[:n], references[:n])], value
+
+    work(5)
+    return work
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=5_000)
-    told = parser.parse_args()
-    rows = []
-    for words, low, high, n in (("10–60", 10, 60, told.pairs), ("800", 800, 800, max(told.pairs // 20, 50))):
-        outputs, references = pairs(n, low, high)
-        ours(outputs[:50], references[:50])
-        (mine, value), cpu, _ = timed(lambda o=outputs, r=references: ours(o, r))
-        (peer, expected), peer_cpu, _ = timed(lambda o=outputs, r=references: theirs(o, r))
-        assert np.abs(mine - peer).max() <= 1e-10
-        assert abs(value - expected) <= 1e-10
-        rows.append({
-            "work": f"bleu, sentence and corpus values, {words} words", "pairs": n, "peer": "sacrebleu",
-            "peer_ms": peer_cpu / n * 1e3, "ours_ms": cpu / n * 1e3, "ratio": peer_cpu / cpu, "bar": 3,
-        })  # fmt: skip
-        print(
-            f"bleu {words} words: {cpu / n * 1e3:.3f} ms a pair, sacrebleu {peer_cpu / n * 1e3:.3f}, {peer_cpu / cpu:.1f} times"
-        )
-    record("bleu", rows, machine=machine("sacrebleu", "numpy"))
+    bench = Benchmark(__file__, __doc__)
+    n = bench.size(5_000, 200)
+    for words, least, most, count in (("10–60 words", 10, 60, n), ("800 words", 800, 800, n // 20)):
+        mine, peer = apart((ours, count, least, most), (theirs, count, least, most), repeats=bench.repeats)
+        (values, value), (expected, corpus) = mine.result, peer.result
+        assert np.abs(np.array(values) - expected).max() <= 1e-10
+        assert abs(value - corpus) <= 1e-10
+        bench.row(
+            f"BLEU, sentences and corpus, {words}", inputs=f"{count:,} pairs", unit="ms a pair", bar=times(3),
+            evalkit=1e3 * mine.cpu_s / count, peer="sacrebleu", theirs=1e3 * peer.cpu_s / count, equal="every value to 1e-10",
+        )  # fmt: skip
+    bench.finish("numpy")
 
 
 if __name__ == "__main__":

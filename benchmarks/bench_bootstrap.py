@@ -1,39 +1,41 @@
-"""BCa intervals of 20 metrics against scipy.stats.bootstrap: the same draws, the same bounds, CPU time and memory.
+"""BCa intervals of 20 metrics over 10,000 records with 10,000 resamples, against scipy.stats.bootstrap.
 
-19 means of records and one BLEU-like corpus value of ten columns; 10,000 records, 10,000 resamples. Both sides get the
-same generator, so that every bound can be compared. scipy's default (no batch) needs 2.5 GB for a mean and would need
-about ten times that for the corpus value, so it is timed on some of the means and scaled, and the corpus value is
-timed at batch=100 and counted as that: in scipy's favour, as batches of 100 are faster for it.
+19 means of records and one BLEU-like corpus value of ten columns. Both sides draw the same resamples from the same seed,
+so every bound can be compared. scipy takes metrics one by one: three means are timed at batch=100 and two at its default,
+and their median counts 19 times. The corpus value is timed once at batch=100 and counts as that in both sums, which is in
+scipy's favour: at its default it would take more than 20 GB.
 
-    python benchmarks/bench_bootstrap.py [--means N] [--default-means N]
+    python benchmarks/bench_bootstrap.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
+import statistics
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from _common import isolated, machine, record
+from _common import Benchmark, apart, at_most, median, times
 
-RECORDS, RESAMPLES, MEANS, SEED = 10_000, 10_000, 19, 7
+MEANS, SEED = 19, 7
+Bounds = tuple[float, float]
 
 
-def scores(at: int) -> Any:
+def scores(at: int, n: int) -> Any:
     """The scores of mean metric ``at``: half of them skewed, half bounded; multiples of 2^-20, so that sums are exact."""
     rng = np.random.default_rng(at)
-    drawn = rng.gamma(0.7, size=RECORDS) if at % 2 else rng.beta(2.0, 1.0, size=RECORDS)
+    drawn = rng.gamma(0.7, size=n) if at % 2 else rng.beta(2.0, 1.0, size=n)
     return np.rint(drawn * 2**20) / 2**20
 
 
-def corpus_rows() -> Any:
+def corpus_rows(n: int) -> Any:
     """Matches and totals of four orders, and two lengths: (records, 10)."""
     rng = np.random.default_rng(1_000)
-    length = rng.integers(10, 60, RECORDS).astype(float)
+    length = rng.integers(10, 60, n).astype(float)
     totals = np.stack([length - order for order in range(4)], axis=1)
-    matches = np.floor(totals * rng.random((RECORDS, 4)) * [0.9, 0.6, 0.4, 0.3])
-    return np.concatenate([matches, totals, length[:, None], rng.integers(10, 60, (RECORDS, 1))], axis=1)
+    matches = np.floor(totals * rng.random((n, 4)) * [0.9, 0.6, 0.4, 0.3])
+    return np.concatenate([matches, totals, length[:, None], rng.integers(10, 60, (n, 1))], axis=1)
 
 
 def corpus_value(totals: Any) -> Any:
@@ -42,83 +44,76 @@ def corpus_value(totals: Any) -> Any:
     return 100.0 * np.exp(precision + np.minimum(0.0, 1.0 - totals[..., 9] / totals[..., 8]))
 
 
-def ours() -> list[tuple[float, float]]:
+def ours(n: int, resamples: int) -> Callable[[], list[Bounds]]:
     from evalkit.stats.bootstrap import Statistic, intervals
 
     means = [
-        Statistic(np.stack([scores(at), np.ones(RECORDS)], axis=1), lambda totals: totals[..., :1] / totals[..., 1:])
+        Statistic(np.stack([scores(at, n), np.ones(n)], axis=1), lambda totals: totals[..., :1] / totals[..., 1:])
         for at in range(MEANS)
     ]
-    corpus = Statistic(corpus_rows(), lambda totals: corpus_value(totals)[..., None])
-    found = intervals([*means, corpus], seed=SEED, resamples=RESAMPLES, method="bca")
-    assert {one.method for one in found} == {"bca"}
-    return [(float(one.low[0]), float(one.high[0])) for one in found]
+    corpus = Statistic(corpus_rows(n), lambda totals: corpus_value(totals)[..., None])
+
+    def work() -> list[Bounds]:
+        found = intervals([*means, corpus], seed=SEED, resamples=resamples, method="bca")
+        assert {one.method for one in found} == {"bca"}
+        return [(float(one.low[0]), float(one.high[0])) for one in found]
+
+    return work
 
 
-def scipys_mean(at: int, batch: int | None) -> tuple[float, float]:
-    from scipy.stats import bootstrap
-
-    found = bootstrap((scores(at),), np.mean, n_resamples=RESAMPLES, batch=batch, method="BCa", rng=np.random.default_rng(SEED))
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+def scipys_mean(n: int, resamples: int, at: int, batch: int | None) -> Callable[[], Bounds]:
+    return _scipys((scores(at, n),), np.mean, resamples, batch)
 
 
-def scipys_corpus(batch: int) -> tuple[float, float]:
-    from scipy.stats import bootstrap
-
-    columns = tuple(np.ascontiguousarray(column) for column in corpus_rows().T)
-
+def scipys_corpus(n: int, resamples: int, batch: int) -> Callable[[], Bounds]:
     def value(*samples: Any, axis: int = -1) -> Any:
         return corpus_value(np.stack([sample.sum(axis=axis) for sample in samples], axis=-1))
 
-    found = bootstrap(
-        columns, value, n_resamples=RESAMPLES, batch=batch, method="BCa", paired=True, rng=np.random.default_rng(SEED)
-    )
-    return float(found.confidence_interval.low), float(found.confidence_interval.high)
+    return _scipys(tuple(np.ascontiguousarray(column) for column in corpus_rows(n).T), value, resamples, batch)
+
+
+def _scipys(data: Any, statistic: Any, resamples: int, batch: int | None) -> Callable[[], Bounds]:
+    from scipy.stats import bootstrap
+
+    def work() -> Bounds:
+        found = bootstrap(
+            data, statistic, n_resamples=resamples, batch=batch, method="BCa", paired=len(data) > 1,
+            rng=np.random.default_rng(SEED),
+        ).confidence_interval  # fmt: skip
+        return float(found.low), float(found.high)
+
+    return work
 
 
 def main() -> None:
     warnings.simplefilter("error")
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--means", type=int, default=3, help="of the 19, run by scipy at batch=100; the rest is scaled")
-    parser.add_argument("--default-means", type=int, default=2, help="run by scipy at its default (2.5 GB)")
-    asked = parser.parse_args()
+    bench = Benchmark(__file__, __doc__)
+    n = resamples = bench.size(10_000, 500)
+    (mine,) = apart((ours, n, resamples), repeats=bench.repeats)
+    (corpus,) = apart((scipys_corpus, n, resamples, 100), repeats=1)
+    bounds = mine.result
 
-    runs = sorted(isolated(ours) for _ in range(3))
-    bounds, cpu, wall, peak = sorted(runs, key=lambda run: run[1])[1]
-    rows: list[dict[str, Any]] = [_row("evalkit, 20 metrics in one call", cpu, wall, peak)]
-
-    def compare(got: tuple[float, float], at: int) -> None:
+    def compare(got: Bounds, at: int) -> None:
         assert np.allclose(got, bounds[at], rtol=1e-9, atol=0.0), (at, got, bounds[at])
 
-    corpus, corpus_cpu, corpus_wall, corpus_peak = isolated(scipys_corpus, 100)
-    compare(corpus, MEANS)
-    for label, batch, count in (("batch=100", 100, asked.means), ("default", None, asked.default_means)):
-        timings = []
-        for at in range(count):
-            got, *figures = isolated(scipys_mean, at, batch)
-            compare(got, at)
-            timings.append(figures)
-        mean_cpu, mean_wall, mean_peak = np.median(timings, axis=0).tolist()
-        rows.append(_row(f"scipy, {label}, one mean (median of {count})", mean_cpu, mean_wall, mean_peak))
-        whole = MEANS * mean_cpu + corpus_cpu
-        rows.append(
-            _row(
-                f"scipy, {label}, 20 metrics: 19 of these + the corpus value at batch=100",
-                whole,
-                MEANS * mean_wall + corpus_wall,
-                max(mean_peak, corpus_peak),
-            )
-            | {"ratio": round(whole / cpu, 1)}
-        )
-    rows.append(_row("scipy, batch=100, the corpus value of ten columns", corpus_cpu, corpus_wall, corpus_peak))
-    for row in rows:
-        print(f"{row['work']:85s} {row['cpu_s']:8.2f} s CPU {row['peak_mb']:7.0f} MB  {row.get('ratio', '')}")
-    path = record("bootstrap", rows, records=RECORDS, resamples=RESAMPLES, machine=machine("numpy", "scipy"))
-    print(f"bounds equal to 1e-9 for {max(asked.means, asked.default_means)} means and the corpus value; {path}")
+    compare(corpus.result, MEANS)
+    told = {"inputs": f"{n:,} records, {resamples:,} resamples", "peer": "scipy"}
+    for label, batch, count, bar in (("its default", None, 2, 40), ("batch=100", 100, 3, 15)):
+        means = apart(*((scipys_mean, n, resamples, at, batch) for at in range(count)), repeats=1)
+        for at, run in enumerate(means):
+            compare(run.result, at)
+        one = median(means)
+        bench.row(
+            f"BCa intervals of 20 metrics; scipy at {label}", unit="s", evalkit=mine.cpu_s,
+            theirs=MEANS * statistics.median(run.cpu_s for run in means) + corpus.cpu_s, bar=times(bar),
+            equal=f"bounds of {count} means and the corpus value to 1e-9", one_mean_s=one.cpu_s, corpus_value_s=corpus.cpu_s, **told,
+        )  # fmt: skip
+        bench.row(
+            f"BCa intervals, peak memory; scipy at {label}, one metric at a time", unit="MB", evalkit=mine.peak_mb,
+            theirs=max(one.peak_mb, corpus.peak_mb), bar=at_most(150), **told,
+        )  # fmt: skip
+    bench.finish("numpy")
 
-
-def _row(work: str, cpu: float, wall: float, peak: float) -> dict[str, Any]:
-    return {"work": work, "cpu_s": round(cpu, 3), "wall_s": round(wall, 3), "peak_mb": round(peak)}
 
 
 if __name__ == "__main__":

@@ -1,81 +1,72 @@
-"""chrF of a corpus and of its sentences against sacrebleu: CPU and peak memory, each side in a fresh process.
+"""chrF against sacrebleu: CPU and peak memory.
 
-Two figures: the corpus value alone on both sides, and with every sentence's value too (which sacrebleu computes anew).
+evalkit gives the corpus value and every sentence's value in one go; sacrebleu is timed on the corpus value alone, and on
+the sentences too, which it computes anew. Memory is the peak of a process that does nothing else; the texts themselves,
+Python and NumPy take some 40 MB of it on both sides.
 
-    python benchmarks/bench_chrf.py [--pairs N]
+    python benchmarks/bench_chrf.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 
-import numpy as np
-from _common import isolated, machine, record, timed
-from mt_texts import pairs
+from _common import Benchmark, apart, times
+from _texts import pairs
 
 
-def ours(n: int) -> tuple[list[float], float, float]:
-    """Sentence values, corpus value, CPU seconds of both."""
+def ours(n: int) -> Callable[[], tuple[list[float], float]]:
     from evalkit.core.batch import Batch
     from evalkit.metrics.chrf import Chrf
 
-    outputs, references = pairs(n)
+    outputs, references = pairs(n, 10, 60)
     metric = Chrf()
-    metric.score(Batch({"output": outputs[:50], "reference": references[:50]}))
+    metric.score(Batch({"output": outputs[:5], "reference": references[:5]}))
 
     def work() -> tuple[list[float], float]:
         rows = metric.score(Batch({"output": outputs, "reference": references}))
         return metric.record_values(rows)[:, 0].tolist(), float(metric.combine(rows.values.sum(axis=0))[0])
 
-    (values, value), cpu, _ = timed(work)
-    return values, value, cpu
+    return work
 
 
-def corpus_of_sacrebleu(n: int) -> tuple[float, float]:
-    """Corpus value and its CPU seconds."""
+def corpus_of_sacrebleu(n: int) -> Callable[[], float]:
     from sacrebleu.metrics import CHRF
 
-    outputs, references = pairs(n)
-    value, cpu, _ = timed(lambda: CHRF().corpus_score(outputs, [references]).score)
-    return value, cpu
+    outputs, references = pairs(n, 10, 60)
+    return lambda: CHRF().corpus_score(outputs, [references]).score
 
 
-def sentences_of_sacrebleu(n: int) -> tuple[list[float], float]:
-    """Sentence values and their CPU seconds."""
+def sentences_of_sacrebleu(n: int) -> Callable[[], list[float]]:
     from sacrebleu.metrics import CHRF
 
-    outputs, references = pairs(n)
+    outputs, references = pairs(n, 10, 60)
     metric = CHRF()
-    values, cpu, _ = timed(lambda: [metric.sentence_score(o, [r]).score for o, r in zip(outputs, references, strict=True)])
-    return values, cpu
-
-
-def texts_alone(n: int) -> int:
-    """The memory that the texts and NumPy take, which is nobody's doing."""
-    return len(pairs(n)[0]) + int(np.zeros(1)[0])
+    return lambda: [metric.sentence_score(o, [r]).score for o, r in zip(outputs, references)]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=20_000)
-    n = parser.parse_args().pairs
-    _, _, _, base = isolated(texts_alone, n)
-    (mine, value, cpu), _, _, peak = isolated(ours, n)
-    (expected, peer_cpu), _, _, peer_peak = isolated(corpus_of_sacrebleu, n)
-    (peer, sentence_cpu), _, _, _ = isolated(sentences_of_sacrebleu, n)
-    assert value == expected
-    assert mine == peer
-    rows = [
-        {"work": "chrf, corpus value (ours with sentence values)", "pairs": n, "peer": "sacrebleu", "peer_ms": peer_cpu / n * 1e3,
-         "ours_ms": cpu / n * 1e3, "ratio": peer_cpu / cpu, "bar": 6},
-        {"work": "chrf, sentence and corpus values", "pairs": n, "peer": "sacrebleu",
-         "peer_ms": (peer_cpu + sentence_cpu) / n * 1e3, "ours_ms": cpu / n * 1e3, "ratio": (peer_cpu + sentence_cpu) / cpu},
-        {"work": "chrf, peak memory of the process", "pairs": n, "peer": "sacrebleu", "peer_mb": peer_peak, "ours_mb": peak,
-         "ratio": peer_peak / peak, "texts_and_numpy_mb": base, "bar": 10},
-    ]  # fmt: skip
-    for row in rows:
-        print(", ".join(f"{name}: {told:.3f}" if isinstance(told, float) else f"{told}" for name, told in row.items()))
-    record("chrf", rows, machine=machine("sacrebleu", "numpy"))
+    bench = Benchmark(__file__, __doc__)
+    n = bench.size(20_000, 100)
+    mine, corpus = apart((ours, n), (corpus_of_sacrebleu, n), repeats=bench.repeats)
+    (sentences,) = apart((sentences_of_sacrebleu, n), repeats=1)
+    values, value = mine.result
+    assert value == corpus.result
+    assert values == sentences.result
+    told = {"inputs": f"{n:,} pairs of 10–60 words", "peer": "sacrebleu", "equal": "every value, exactly"}
+    each = 1e3 / n
+    bench.row(
+        "chrF, corpus value (evalkit: sentences too)", unit="ms a pair", evalkit=each * mine.cpu_s, theirs=each * corpus.cpu_s,
+        bar=times(6), **told,
+    )  # fmt: skip
+    bench.row(
+        "chrF, sentences and corpus", unit="ms a pair", evalkit=each * mine.cpu_s,
+        theirs=each * (corpus.cpu_s + sentences.cpu_s), bar=times(6), **told,
+    )  # fmt: skip
+    bench.row(
+        "chrF, peak memory", unit="MB", evalkit=mine.peak_mb, theirs=corpus.peak_mb, bar=None if bench.quick else times(10), **told
+    )
+    bench.finish("numpy")
 
 
 if __name__ == "__main__":

@@ -1,57 +1,53 @@
-"""Edit distance and similarity against rapidfuzz called pair by pair: the same numbers, CPU time a pair, one thread.
+"""Edit distance and similarity of characters, against rapidfuzz called pair by pair.
 
 evalkit's distance is rapidfuzz's own, so the ratio says what calling it by batches saves.
 
-    python benchmarks/bench_levenshtein.py [--pairs N]
+    python benchmarks/bench_levenshtein.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
-from _common import machine, record, timed
+from _common import Benchmark, apart, times
 from _texts import pairs
 
 
-def ours(outputs: Sequence[str], references: Sequence[str]) -> np.ndarray:
+def ours(n: int, least: int, most: int) -> Callable[[], np.ndarray]:
     from evalkit.core.batch import Batch
     from evalkit.metrics.edit import Levenshtein
 
+    outputs, references = pairs(n, least, most)
     metric = Levenshtein()
-    return metric.record_values(metric.score(Batch({"output": outputs, "reference": references})))
+
+    def work(n: int = n) -> np.ndarray:
+        return metric.record_values(metric.score(Batch({"output": outputs[:n], "reference": references[:n]})))
+
+    work(5)
+    return work
 
 
-def theirs(outputs: Sequence[str], references: Sequence[str]) -> np.ndarray:
+def theirs(n: int, least: int, most: int) -> Callable[[], np.ndarray]:
     from rapidfuzz.distance import Levenshtein
 
-    both = [
-        (Levenshtein.distance(a, b), Levenshtein.normalized_similarity(a, b)) for a, b in zip(outputs, references, strict=True)
-    ]
-    return np.array(both)
+    outputs, references = pairs(n, least, most)
+    distance, similarity = Levenshtein.distance, Levenshtein.normalized_similarity
+    return lambda: np.array([(distance(a, b), similarity(a, b)) for a, b in zip(outputs, references)])
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=20_000, help="short pairs; a hundredth of it are long")
-    n = parser.parse_args().pairs
-    rows = []
-    for work, (outputs, references) in (("10–60 words", pairs(n, 10, 60)), ("800 words", pairs(n // 100, 800, 800))):
-        ours(outputs[:50], references[:50])
-        theirs(outputs[:50], references[:50])
-        found, cpu, _ = timed(lambda: ours(outputs, references))  # noqa: B023 - called at once
-        expected, peer, _ = timed(lambda: theirs(outputs, references))  # noqa: B023
-        assert np.array_equal(found, expected)
-        count = len(outputs)
-        rows.append({
-            "work": work, "pairs": count, "peer": "rapidfuzz, pair by pair", "evalkit_ms": 1e3 * cpu / count,
-            "peer_ms": 1e3 * peer / count, "ratio": peer / cpu, "largest_difference": 0.0,
-        })  # fmt: skip
-        print(
-            f"{work:24} evalkit {rows[-1]['evalkit_ms']:.5f} ms a pair, rapidfuzz {rows[-1]['peer_ms']:.5f}, {peer / cpu:.1f}×"
-        )
-    record("levenshtein", rows, machine=machine("numpy", "rapidfuzz"))
+    bench = Benchmark(__file__, __doc__)
+    n = bench.size(40_000, 200)
+    for words, least, most, share in (("10–60 words", 10, 60, 1), ("800 words", 800, 800, 100)):
+        count = max(n // share, 2)
+        mine, peer = apart((ours, count, least, most), (theirs, count, least, most), repeats=bench.repeats)
+        assert np.array_equal(mine.result, peer.result)
+        bench.row(
+            f"Levenshtein, {words}", inputs=f"{count:,} pairs", unit="ms a pair", evalkit=1e3 * mine.cpu_s / count,
+            peer="rapidfuzz, pair by pair", theirs=1e3 * peer.cpu_s / count, bar=times(1), equal="every value, exactly",
+        )  # fmt: skip
+    bench.finish("numpy")
 
 
 if __name__ == "__main__":

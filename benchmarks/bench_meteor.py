@@ -1,66 +1,88 @@
-"""METEOR against NLTK: the same values, CPU time a pair, warm and from a fresh process (imports and WordNet included).
+"""METEOR against NLTK, warm and from a fresh process.
 
-Both sides get texts, so tokenising counts; in the last row it counts for evalkit alone.
+Both sides get texts, so tokenising counts; in one row NLTK gets tokens. "Fresh" is the CPU of a whole process, imports and
+reading WordNet included; NLTK's side imports nothing of ours. "Warm" is a second pass over the same pairs.
 
-    python benchmarks/bench_meteor.py [--pairs N]
+    python benchmarks/bench_meteor.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
 import json
-import resource
-import subprocess
+import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
-from _common import machine, record, timed
+from _common import Benchmark, apart, command, median, times
 from _texts import pairs
 
+FRESH = {
+    "evalkit": """
+import json, sys
+from evalkit.core.batch import Batch
+from evalkit.metrics.meteor import Meteor
+outputs, references = json.load(open(sys.argv[1], encoding="utf-8"))
+metric = Meteor()
+print(json.dumps(metric.record_values(metric.score(Batch({"output": outputs, "reference": references})))[:, 0].tolist()))
+""",
+    "nltk": """
+import json, sys
+from nltk.tokenize import NLTKWordTokenizer
+from nltk.translate.meteor_score import meteor_score
+outputs, references = json.load(open(sys.argv[1], encoding="utf-8"))
+split = NLTKWordTokenizer().tokenize
+print(json.dumps([meteor_score([split(r)], split(o)) for o, r in zip(outputs, references)]))
+""",
+}
 
-def score(impl: str, outputs: Sequence[str], references: Sequence[str]) -> list[float]:
-    """The scores by ``fast`` or, with NLTK's own tokeniser and score and nothing of ours but where WordNet is, ``nltk``."""
-    if impl == "fast":
-        from evalkit.core.batch import Batch
-        from evalkit.metrics.meteor import Meteor
 
-        metric = Meteor()
+def ours(n: int) -> Callable[[], list[float]]:
+    from evalkit.core.batch import Batch
+    from evalkit.metrics.meteor import Meteor
+
+    outputs, references = pairs(n, 10, 60)
+    metric = Meteor()
+
+    def work() -> list[float]:
         return metric.record_values(metric.score(Batch({"output": outputs, "reference": references})))[:, 0].tolist()
+
+    work()
+    return work
+
+
+def nltk_of_texts(n: int) -> Callable[[], list[float]]:
+    from nltk.tokenize import NLTKWordTokenizer
+    from nltk.translate.meteor_score import meteor_score
+
+    outputs, references = pairs(n, 10, 60)
+    split = NLTKWordTokenizer().tokenize
+
+    def work() -> list[float]:
+        return [meteor_score([split(reference)], split(output)) for output, reference in zip(outputs, references)]
+
+    work()
+    return work
+
+
+def nltk_of_tokens(n: int) -> Callable[[], list[float]]:
     from nltk.tokenize import NLTKWordTokenizer
     from nltk.translate.meteor_score import meteor_score
 
     split = NLTKWordTokenizer().tokenize
-    return [meteor_score([split(reference)], split(output)) for output, reference in zip(outputs, references, strict=True)]
+    outputs, references = ([split(text) for text in texts] for texts in pairs(n, 10, 60))
 
+    def work() -> list[float]:
+        return [meteor_score([reference], output) for output, reference in zip(outputs, references)]
 
-def tokenised(texts: Sequence[str]) -> list[list[str]]:
-    from nltk.tokenize import NLTKWordTokenizer
-
-    return [NLTKWordTokenizer().tokenize(text) for text in texts]
-
-
-def nltk_of_tokens(outputs: Sequence[list[str]], references: Sequence[list[str]]) -> list[float]:
-    """NLTK's scores where somebody else has tokenised."""
-    from nltk.translate.meteor_score import meteor_score
-
-    return [meteor_score([reference], output) for output, reference in zip(outputs, references, strict=True)]
-
-
-def fresh(impl: str, texts: Path) -> tuple[list[float], float]:
-    """The scores, and the CPU seconds of a whole process that computes them."""
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run([sys.executable, __file__, "--child", impl, str(texts)], check=True, capture_output=True, text=True)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return json.loads(done.stdout), after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    work()
+    return work
 
 
 def place_wordnet() -> None:
     """Let NLTK find the WordNet that evalkit finds, through NLTK_DATA, so that its own process imports nothing of ours."""
-    import os
-
     from evalkit.text.wordnet_data import obtain
 
     place, tried = obtain()
@@ -69,44 +91,37 @@ def place_wordnet() -> None:
     os.environ["NLTK_DATA"] = str(place.parent.parent)
 
 
+def equal(found: Sequence[float], expected: Sequence[float]) -> str:
+    assert np.abs(np.array(found) - np.array(expected)).max() <= 1e-12
+    return "every value to 1e-12"
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=4_000)
-    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
-    given = parser.parse_args()
-    if given.child:
-        impl, texts = given.child
-        print(json.dumps(score(impl, *json.loads(Path(texts).read_text(encoding="utf-8")))))
-        return
+    bench = Benchmark(__file__, __doc__)
     place_wordnet()
-    outputs, references = pairs(given.pairs, 10, 60)
-    rows = []
+    n = bench.size(4_000, 100)
+    told = {"inputs": f"{n:,} pairs of 10–60 words", "unit": "ms a pair", "peer": "nltk"}
+    each = 1e3 / n
 
-    def enter(work: str, ours: float, theirs: float, found: Sequence[float], expected: Sequence[float]) -> None:
-        apart = float(np.abs(np.array(found) - np.array(expected)).max())
-        assert apart <= 1e-12, apart
-        n = len(found)
-        rows.append({
-            "work": work, "pairs": n, "peer": "nltk", "evalkit_ms": 1e3 * ours / n, "peer_ms": 1e3 * theirs / n,
-            "ratio": theirs / ours, "largest_difference": apart,
-        })  # fmt: skip
-        print(f"{work:24} evalkit {1e3 * ours / n:.4f} ms a pair, NLTK {1e3 * theirs / n:.3f}, {theirs / ours:.1f}×")
+    mine, texts, tokens = apart((ours, n), (nltk_of_texts, n), (nltk_of_tokens, n), repeats=bench.repeats)
+    for work, peer in (("METEOR, warm", texts), ("METEOR, warm, NLTK given tokens", tokens)):
+        bench.row(
+            work, evalkit=each * mine.cpu_s, theirs=each * peer.cpu_s, bar=times(8), equal=equal(mine.result, peer.result), **told
+        )
 
-    for n in sorted({given.pairs // 8, given.pairs}):
-        with tempfile.TemporaryDirectory() as folder:
-            texts = Path(folder) / "texts.json"
-            texts.write_text(json.dumps([outputs[:n], references[:n]]), encoding="utf-8")
-            (found, ours), (expected, theirs) = fresh("fast", texts), fresh("nltk", texts)
-        enter(f"fresh process, {n} pairs", ours, theirs, found, expected)
-    for impl in ("fast", "nltk"):
-        score(impl, outputs, references)
-    found, ours, _ = timed(lambda: score("fast", outputs, references))
-    expected, theirs, _ = timed(lambda: score("nltk", outputs, references))
-    enter("warm", ours, theirs, found, expected)
-    tokens = tokenised(outputs), tokenised(references)
-    expected, theirs, _ = timed(lambda: nltk_of_tokens(*tokens))
-    enter("warm, NLTK given tokens", ours, theirs, found, expected)
-    record("meteor", rows, machine=machine("numpy", "nltk", "regex"))
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "texts.json"
+        for count in sorted({n // 8, n}):
+            outputs, references = pairs(n, 10, 60)
+            file.write_text(json.dumps([outputs[:count], references[:count]]), encoding="utf-8")
+            runs = {side: [command([sys.executable, "-c", code, str(file)]) for _ in range(bench.repeats)] for side, code in FRESH.items()}
+            fast, slow = median(runs["evalkit"]), median(runs["nltk"])
+            bench.row(
+                f"METEOR, fresh process, {count:,} pairs", evalkit=1e3 * fast.cpu_s / count, theirs=1e3 * slow.cpu_s / count,
+                bar=times(4), equal=equal(json.loads(fast.result), json.loads(slow.result)),
+                **(told | {"inputs": f"{count:,} pairs of 10–60 words"}),
+            )  # fmt: skip
+    bench.finish("numpy")
 
 
 if __name__ == "__main__":

@@ -1,53 +1,46 @@
-"""Checking and reading a data set against the standard library and pandas: the same records, CPU time and peak memory.
+"""Checking and reading a data set, against pandas and the standard library.
 
-The records have two texts of about 12 words each (and, in one file, explicit ids). "scan" checks types, encodings and
-ids of all records, hashes the file and cuts it into chunks; "read" gives all chunks as batches, one after the other.
-The peers only parse: `json.loads` on every line, `csv.reader`, pandas. Each piece of work runs in a process of its own,
-whose peak memory counts; the texts that come out are compared by their sha256 first. `--faults` adds what
-`evalkit check` looks for, over the first 100,000 records.
+Records have two texts of about 12 words. evalkit's figure is all that it takes to have every batch in memory: checking
+types, encodings and ids of all records, hashing the file, deriving ids where there are none, and reading it chunk by
+chunk. The peers only parse. Peak memory is that of the whole process, which for the peers holds all records.
 
-    python benchmarks/bench_reading.py [--records N] [--workers N]
+    python benchmarks/bench_reading.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
 import csv
 import hashlib
 import json
-import random
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from _common import isolated, machine, record
+from _common import Benchmark, apart, in_child, times
+from _texts import short_records
+from make_records import write
 
-from evalkit.core.workers import Workers
-
-
-def texts(n: int) -> Iterable[tuple[str, str]]:
-    rng = random.Random(4)
-    words = ["".join(rng.choices("etaoinshrdlucmfwypvbgk", k=rng.randint(2, 9))) for _ in range(20_000)]
-    for _ in range(n):
-        yield " ".join(rng.choices(words, k=12)), " ".join(rng.choices(words, k=12))
+Texts = tuple[Any, Any]
 
 
-def write(folder: Path, n: int) -> dict[str, Path]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def written(folder: Path, n: int) -> Callable[[], int]:
+    """Make the files."""
 
-    paths = {name: folder / name for name in ("named.jsonl", "derived.jsonl", "derived.csv", "derived.parquet")}
-    pairs = list(texts(n))
-    with paths["named.jsonl"].open("w") as named, paths["derived.jsonl"].open("w") as derived:
-        for number, (output, reference) in enumerate(pairs):
-            derived.write(json.dumps({"output": output, "reference": reference}) + "\n")
-            named.write(json.dumps({"id": f"r{number}", "output": output, "reference": reference}) + "\n")
-    with paths["derived.csv"].open("w", newline="") as file:
-        csv.writer(file).writerows([("output", "reference"), *pairs])
-    outputs, references = zip(*pairs)
-    pq.write_table(pa.table({"output": outputs, "reference": references}), paths["derived.parquet"])
-    return paths
+    def work() -> int:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        records = list(short_records(n))
+        write(folder / "ids.jsonl", records)
+        derived = [{"output": record["output"], "reference": record["reference"]} for record in records]
+        write(folder / "no-ids.jsonl", derived)
+        with (folder / "no-ids.csv").open("w", newline="") as file:
+            csv.writer(file).writerows([("output", "reference"), *(record.values() for record in derived)])
+        pq.write_table(pa.Table.from_pylist(derived), folder / "no-ids.parquet")
+        return len(records)
+
+    return work
 
 
 def digest(columns: Iterable[Iterable[str]]) -> str:
@@ -57,52 +50,40 @@ def digest(columns: Iterable[Iterable[str]]) -> str:
     return sha.hexdigest()
 
 
-# --- ours ------------------------------------------------------------------------------------------------------------
+def ours(path: Path) -> Callable[[], int]:
+    import pyarrow.parquet  # noqa: F401 - imports are no reading, on either side
 
-
-def ours_scan(path: Path, workers: int) -> int:
     from evalkit.records.dataset import scan
 
-    with Workers(workers) as pool:
-        return scan([path], label=path.name, workers=pool).n
+    return lambda: sum(len(batch) for batch in scan([path], label=path.name).batches())
 
 
-def ours_read(chunks: list[Any]) -> int:
-    return sum(len(chunk.read()) for chunk in chunks)
-
-
-def ours_content(path: Path) -> str:
+def our_texts(path: Path) -> Callable[[], str]:
     from evalkit.records.dataset import scan
 
-    columns: tuple[list[str], list[str]] = ([], [])
-    for batch in scan([path], label=path.name).batches():
-        for held, name in zip(columns, ("output", "reference")):
-            held.extend(batch.column(name))
-    return digest(columns)
+    def work() -> str:
+        columns: tuple[list[str], list[str]] = ([], [])
+        for batch in scan([path], label=path.name).batches():
+            for held, name in zip(columns, ("output", "reference")):
+                held.extend(batch.column(name))
+        return digest(columns)
+
+    return work
 
 
-def ours_faults(path: Path) -> int:
-    from evalkit.records.dataset import scan
-    from evalkit.records.faults import faults
-
-    return len(faults(scan([path], label=path.name, limit=100_000, fields={"input": "output"})))
-
-
-# --- peers -----------------------------------------------------------------------------------------------------------
-
-
-def json_lines(path: Path) -> Any:
+def json_lines(path: Path) -> Texts:
     with path.open(encoding="utf-8") as file:
         rows = [json.loads(line) for line in file]
     return [row["output"] for row in rows], [row["reference"] for row in rows]
 
 
-def csv_rows(path: Path) -> Any:
+def csv_rows(path: Path) -> Texts:
     with path.open(encoding="utf-8", newline="") as file:
-        return list(zip(*list(csv.reader(file))[1:]))
+        outputs, references = zip(*list(csv.reader(file))[1:])
+    return outputs, references
 
 
-def pandas_frame(path: Path) -> Any:
+def pandas_frame(path: Path) -> Texts:
     import pandas as pd
 
     read = {
@@ -114,45 +95,50 @@ def pandas_frame(path: Path) -> Any:
     return frame["output"].tolist(), frame["reference"].tolist()
 
 
-def peer(name: str, path: Path) -> int:
-    return len(PEERS[name](path)[0])
+PEERS = {"json.loads line by line": json_lines, "csv.reader": csv_rows, "pandas": pandas_frame}
 
 
-def peer_content(name: str, path: Path) -> str:
-    return digest(PEERS[name](path))
+def theirs(name: str, path: Path) -> Callable[[], int]:
+    if name == "pandas":
+        import pandas  # noqa: F401
+        import pyarrow.parquet  # noqa: F401
+
+    return lambda: len(PEERS[name](path)[0])
 
 
-PEERS = {"json.loads": json_lines, "csv.reader": csv_rows, "pandas": pandas_frame}
+def their_texts(name: str, path: Path) -> Callable[[], str]:
+    return lambda: digest(PEERS[name](path))
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--records", type=int, default=1_000_000)
-    parser.add_argument("--workers", type=int, default=1)
-    parser.add_argument("--faults", action="store_true")
-    given = parser.parse_args()
-    rows: list[dict[str, Any]] = []
-
-    def measure(work: str, who: str, function: Any, *args: Any) -> None:
-        _, cpu, wall, peak = isolated(function, *args)
-        rows.append({"work": work, "who": who, "cpu_s": round(cpu, 3), "wall_s": round(wall, 3), "peak_mb": round(peak, 1)})
-        print(f"{work:18} {who:18} {cpu:8.2f} s CPU {wall:8.2f} s {peak:8.0f} MB")
-
-    from evalkit.records.dataset import scan
-
-    with tempfile.TemporaryDirectory() as folder:
-        paths = isolated(write, Path(folder), given.records)[0]  # a child's peak begins at its parent's size
-        for path in paths.values():
-            peers = {".jsonl": ("json.loads", "pandas"), ".csv": ("csv.reader", "pandas"), ".parquet": ("pandas",)}[path.suffix]
-            contents = {isolated(ours_content, path)[0], *(isolated(peer_content, name, path)[0] for name in peers)}
-            assert len(contents) == 1, f"the texts of {path.name} differ"
-            measure(path.name, "evalkit scan", ours_scan, path, given.workers)
-            measure(path.name, "evalkit read", ours_read, scan([path], label=path.name).chunks)
-            for name in peers:
-                measure(path.name, name, peer, name, path)
-        if given.faults:
-            measure("derived.jsonl", "evalkit faults", ours_faults, paths["derived.jsonl"])
-    print(record("reading", rows, records=given.records, machine=machine("numpy", "pandas", "pyarrow", "msgspec")))
+    bench = Benchmark(__file__, __doc__)
+    n = bench.size(300_000, 500)
+    with tempfile.TemporaryDirectory() as held:
+        folder = Path(held)
+        in_child(written, folder, n)
+        for name, baseline, bar in (
+            ("ids.jsonl", "json.loads line by line", times(1)),
+            ("no-ids.jsonl", "json.loads line by line", times(1)),
+            ("no-ids.csv", "csv.reader", None),
+            ("no-ids.parquet", None, None),
+        ):
+            path = folder / name
+            peers = [peer for peer in (baseline, "pandas") if peer]
+            texts = {in_child(our_texts, path).result, *(in_child(their_texts, peer, path).result for peer in peers)}
+            assert len(texts) == 1, f"the texts of {name} differ"
+            mine, *runs = apart((ours, path), *((theirs, peer, path) for peer in peers), repeats=bench.repeats)
+            told = {"inputs": f"{n:,} records", "equal": "the sha256 of all texts"}
+            for peer, run in zip(peers, runs):
+                bench.row(
+                    f"checking and reading {name}", unit="s", evalkit=mine.cpu_s, peer=peer, theirs=run.cpu_s,
+                    bar=bar if peer == "pandas" else None, **told,
+                )  # fmt: skip
+            if name == "ids.jsonl":
+                bench.row(
+                    f"checking and reading {name}, peak memory", unit="MB", evalkit=mine.peak_mb, peer="pandas",
+                    theirs=runs[-1].peak_mb, bar=times(1), **told,
+                )  # fmt: skip
+    bench.finish("numpy", "pyarrow", "msgspec")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Six rank metrics against pytrec_eval and against plain Python loops: the same rankings, equal values, CPU time.
+"""Six rank metrics at several cuts (14 values), against pytrec_eval and against plain Python loops.
 
 Records hold ranked ids and judged ids, as evalkit's data sets do. pytrec_eval wants nested dictionaries and a score for
 each id: it is timed with that conversion and without it, the latter being its best case (data that is already so).
-Each figure is the median of seven, in one process; the values of every query are compared first.
+Every figure is a median of seven in one process.
 
-    python benchmarks/bench_retrieval.py
+    python benchmarks/bench_retrieval.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
@@ -16,21 +16,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import pytrec_eval
-from _common import machine, record, timed
-
-from evalkit.core.batch import Batch
-from evalkit.metrics.retrieval import AveragePrecision, HitRate, Ndcg, PrecisionAtK, RecallAtK, ReciprocalRank
+from _common import Benchmark, in_child, timed, times
 
 CUTS = (1, 5, 10)
-METRICS = {
-    "P": PrecisionAtK(CUTS),
-    "recall": RecallAtK(CUTS),
-    "success": HitRate(CUTS),
-    "recip_rank": ReciprocalRank(),
-    "map": AveragePrecision(),
-    "ndcg": Ndcg((5, 10)),
-}
 MEASURES = {"P.1,5,10", "recall.1,5,10", "success.1,5,10", "recip_rank", "map", "ndcg", "ndcg_cut.5,10"}
 SHAPES = [(20_000, 10, 3), (5_000, 100, 20), (1_000, 1_000, 100)]  # queries, retrieved, judged
 
@@ -50,9 +38,16 @@ def queries(n: int, depth: int, judged: int) -> tuple[list[list[str]], list[dict
 
 def ours(retrieved: list[list[str]], relevant: list[dict[str, int]]) -> dict[str, Any]:
     """Values by trec_eval's names, each of shape (queries,)."""
+    from evalkit.core.batch import Batch
+    from evalkit.metrics.retrieval import AveragePrecision, HitRate, Ndcg, PrecisionAtK, RecallAtK, ReciprocalRank
+
+    metrics = {
+        "P": PrecisionAtK(CUTS), "recall": RecallAtK(CUTS), "success": HitRate(CUTS), "recip_rank": ReciprocalRank(),
+        "map": AveragePrecision(), "ndcg": Ndcg((5, 10)),
+    }  # fmt: skip
     batch = Batch({"retrieved_ids": retrieved, "relevant_ids": relevant})
     values = {}
-    for name, metric in METRICS.items():
+    for name, metric in metrics.items():
         table = metric.record_values(metric.score(batch))
         for column, part in enumerate(metric.parts):
             cut = "ndcg_cut" if name == "ndcg" and part else name
@@ -68,6 +63,8 @@ def converted(retrieved: list[list[str]], relevant: list[dict[str, int]]) -> tup
 
 
 def theirs(qrels: dict[str, Any], runs: dict[str, Any]) -> dict[str, dict[str, float]]:
+    import pytrec_eval
+
     return pytrec_eval.RelevanceEvaluator(qrels, MEASURES).evaluate(runs)
 
 
@@ -104,37 +101,44 @@ def loops(retrieved: list[list[str]], relevant: list[dict[str, int]]) -> dict[st
     return values
 
 
-def median_cpu(work: Callable[..., Any], *args: Any) -> float:
-    """CPU seconds of ``work(*args)``, the median of seven."""
-    return statistics.median(timed(lambda: work(*args))[1] for _ in range(7))
+def measured(n: int, depth: int, judged: int, repeats: int) -> Callable[[], dict[str, float]]:
+    """CPU seconds by side; the values of every query are compared first."""
+    retrieved, relevant = queries(n, depth, judged)
+    qrels, runs = converted(retrieved, relevant)
+    found, peer, plain = ours(retrieved, relevant), theirs(qrels, runs), loops(retrieved, relevant)
+    for name, column in found.items():
+        assert np.allclose(column, [peer[str(i)][name] for i in range(n)], rtol=0, atol=1e-12), name
+        assert np.allclose(column, plain[name], rtol=0, atol=1e-12), name
+    sides: dict[str, Callable[[], Any]] = {
+        "evalkit": lambda: ours(retrieved, relevant),
+        "from records": lambda: theirs(*converted(retrieved, relevant)),
+        "from its own dictionaries": lambda: theirs(qrels, runs),
+        "loops": lambda: loops(retrieved, relevant),
+    }
+
+    def work() -> dict[str, float]:
+        rounds = [{side: timed(call).cpu_s for side, call in sides.items()} for _ in range(repeats)]
+        return {side: statistics.median(each[side] for each in rounds) for side in sides}
+
+    return work
 
 
 def main() -> None:
-    rows = []
-    for n, depth, judged in SHAPES:
-        retrieved, relevant = queries(n, depth, judged)
-        qrels, runs = converted(retrieved, relevant)
-        found, peer, plain = ours(retrieved, relevant), theirs(qrels, runs), loops(retrieved, relevant)
-        for name, column in found.items():
-            assert np.allclose(column, [peer[str(i)][name] for i in range(n)], rtol=0, atol=1e-12), name
-            assert np.allclose(column, plain[name], rtol=0, atol=1e-12), name
-        base = median_cpu(ours, retrieved, relevant)
-        work = {
-            "evalkit, from records": base,
-            "pytrec_eval, from records": median_cpu(lambda a, b: theirs(*converted(a, b)), retrieved, relevant),
-            "pytrec_eval, from its own dictionaries": median_cpu(theirs, qrels, runs),
-            "plain Python loops, from records": median_cpu(loops, retrieved, relevant),
-        }
-        for title, cpu in work.items():
-            told = {
-                "work": f"{title}, {n:,} queries × {depth:,} retrieved",
-                "cpu_s": round(cpu, 4),
-                "us_a_query": round(1e6 * cpu / n, 1),
-            }
-            rows.append(told if cpu == base else told | {"ratio": round(cpu / base, 2)})
-            print(f"{rows[-1]['work']:<80} {cpu:8.3f} s  {1e6 * cpu / n:8.1f} µs a query  {cpu / base:5.2f}×")
-    path = record("retrieval", rows, metrics=len(found), machine=machine("numpy", "pytrec_eval-terrier"))
-    print(f"values equal to 1e-12 for every query; {path.name}")
+    bench = Benchmark(__file__, __doc__)
+    for full, depth, judged in SHAPES:
+        n = bench.size(full, full // 100)
+        cpu = in_child(measured, n, depth, judged, bench.size(7, 1)).result
+        told = {"inputs": f"{n:,} queries, {judged} judged", "unit": "ms a query", "equal": "every value to 1e-12"}
+        for peer, side in (
+            ("pytrec_eval-terrier, from records", "from records"),
+            ("pytrec_eval-terrier, its own dictionaries given", "from its own dictionaries"),
+            ("plain Python loops", "loops"),
+        ):
+            bench.row(
+                f"14 rank metrics, {depth:,} retrieved", evalkit=1e3 * cpu["evalkit"] / n, peer=peer,
+                theirs=1e3 * cpu[side] / n, bar=times(1), **told,
+            )  # fmt: skip
+    bench.finish("numpy")
 
 
 if __name__ == "__main__":

@@ -1,62 +1,66 @@
-"""ROUGE-1, -2 and -L, stemmed, against rouge-score: the same values, CPU time a pair, one process and thread.
+"""ROUGE-1, -2 and -L with stemming, against rouge-score.
 
-python benchmarks/bench_rouge.py [--pairs N]
+Words that evalkit has met stay in its vocabulary; here it begins empty but for five warm-up pairs.
+
+    python benchmarks/bench_rouge.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
-from collections.abc import Sequence
+from collections.abc import Callable
 
 import numpy as np
-from _common import machine, record, timed
+from _common import Benchmark, apart, times
 from _texts import pairs
 
 KINDS = ("rouge1", "rouge2", "rougeL")
+CASES = [  # words, least, most, kinds, share of the pairs, bar
+    ("10–60 words", 10, 60, KINDS, 1, 10),
+    ("800 words", 800, 800, KINDS, 100, 40),
+    ("10–60 words, and -Lsum", 10, 60, (*KINDS, "rougeLsum"), 4, 10),
+]
 
 
-def ours(outputs: Sequence[str], references: Sequence[str], kinds: Sequence[str]) -> np.ndarray:
+def ours(n: int, least: int, most: int, kinds: tuple[str, ...]) -> Callable[[], np.ndarray]:
     from evalkit.core.batch import Batch
     from evalkit.metrics.rouge import Rouge
 
-    metric = Rouge(types=tuple(kinds))
-    return metric.record_values(metric.score(Batch({"output": outputs, "reference": references})))
+    outputs, references = pairs(n, least, most)
+    metric = Rouge(types=kinds)
+
+    def work(n: int = n) -> np.ndarray:
+        return metric.record_values(metric.score(Batch({"output": outputs[:n], "reference": references[:n]})))
+
+    work(5)
+    return work
 
 
-def theirs(outputs: Sequence[str], references: Sequence[str], kinds: Sequence[str]) -> np.ndarray:
+def theirs(n: int, least: int, most: int, kinds: tuple[str, ...]) -> Callable[[], np.ndarray]:
     from rouge_score.rouge_scorer import RougeScorer
 
+    outputs, references = pairs(n, least, most)
     scorer = RougeScorer(list(kinds), use_stemmer=True)
-    scores = [scorer.score(reference, output) for output, reference in zip(outputs, references, strict=True)]
-    return np.array([[score[kind].fmeasure for kind in kinds] for score in scores])
+
+    def work(n: int = n) -> np.ndarray:
+        scores = [scorer.score(reference, output) for output, reference in zip(outputs[:n], references[:n])]
+        return np.array([[score[kind].fmeasure for kind in kinds] for score in scores])
+
+    work(1)
+    return work
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=4_000, help="short pairs; a hundredth of it are long")
-    n = parser.parse_args().pairs
-    cases = [
-        ("10–60 words", KINDS, pairs(n, 10, 60)),
-        ("800 words", KINDS, pairs(max(10, n // 100), 800, 800)),
-        ("10–60 words, with Lsum", (*KINDS, "rougeLsum"), pairs(n // 4, 10, 60)),
-    ]
-    rows = []
-    for work, kinds, (outputs, references) in cases:
-        ours(outputs[:50], references[:50], kinds)  # imports
-        theirs(outputs[:2], references[:2], kinds)
-        found, cpu, _ = timed(lambda: ours(outputs, references, kinds))  # noqa: B023 - called at once
-        expected, peer, _ = timed(lambda: theirs(outputs, references, kinds))  # noqa: B023
-        apart = float(np.abs(found - expected).max())
-        assert apart <= 1e-12, apart
-        count = len(outputs)
-        rows.append({
-            "work": work, "pairs": count, "peer": "rouge-score", "evalkit_ms": 1e3 * cpu / count,
-            "peer_ms": 1e3 * peer / count, "ratio": peer / cpu, "largest_difference": apart,
-        })  # fmt: skip
-        print(
-            f"{work:24} evalkit {rows[-1]['evalkit_ms']:.4f} ms a pair, rouge-score {rows[-1]['peer_ms']:.3f}, {peer / cpu:.0f}×"
-        )
-    record("rouge", rows, machine=machine("numpy", "rapidfuzz", "rouge-score", "nltk"))
+    bench = Benchmark(__file__, __doc__)
+    n = bench.size(6_000, 200)
+    for words, least, most, kinds, share, bar in CASES:
+        count = max(n // share, 2)
+        mine, peer = apart((ours, count, least, most, kinds), (theirs, count, least, most, kinds), repeats=bench.repeats)
+        assert np.abs(mine.result - peer.result).max() <= 1e-12
+        bench.row(
+            f"ROUGE-1, -2, -L, {words}", inputs=f"{count:,} pairs", unit="ms a pair", evalkit=1e3 * mine.cpu_s / count,
+            peer="rouge-score", theirs=1e3 * peer.cpu_s / count, bar=times(bar), equal="every value to 1e-12",
+        )  # fmt: skip
+    bench.finish("numpy", "rapidfuzz")
 
 
 if __name__ == "__main__":

@@ -1,40 +1,47 @@
-"""TER's edits against sacrebleu, in one process, asserted equal.
+"""TER's edits and reference lengths of every pair, against sacrebleu.
 
-python benchmarks/bench_ter.py [--pairs N]
+sacrebleu is called at the method that gives each pair's statistics, so that both sides do the same work.
+
+    python benchmarks/bench_ter.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
 
-import argparse
+from collections.abc import Callable
 
-from _common import machine, record, timed
-from mt_texts import pairs
-from sacrebleu.metrics import TER
+from _common import Benchmark, apart, times
+from _texts import pairs
 
-from evalkit.core.batch import Batch
-from evalkit.metrics.ter import Ter
+
+def ours(n: int, least: int, most: int) -> Callable[[], list[list[float]]]:
+    from evalkit.core.batch import Batch
+    from evalkit.metrics.ter import Ter
+
+    outputs, references = pairs(n, least, most)
+    metric = Ter()
+    metric.score(Batch({"output": outputs[:5], "reference": references[:5]}))
+    return lambda: metric.score(Batch({"output": outputs, "reference": references})).values.tolist()
+
+
+def theirs(n: int, least: int, most: int) -> Callable[[], list[list[float]]]:
+    from sacrebleu.metrics import TER
+
+    outputs, references = pairs(n, least, most)
+    metric = TER()
+    return lambda: [list(map(float, row)) for row in metric._extract_corpus_statistics(outputs, [references])]
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pairs", type=int, default=400)
-    told = parser.parse_args()
-    rows = []
-    for words, low, high, n in (("10–30", 10, 30, told.pairs), ("60–120", 60, 120, max(told.pairs // 20, 10))):
-        outputs, references = pairs(n, low, high)
-        metric, peer = Ter(), TER()
-        metric.score(Batch({"output": outputs[:5], "reference": references[:5]}))
-        mine, cpu, _ = timed(lambda m=metric, o=outputs, r=references: m.score(Batch({"output": o, "reference": r})).values)
-        theirs, peer_cpu, _ = timed(lambda p=peer, o=outputs, r=references: p._extract_corpus_statistics(o, [r]))
-        assert mine.tolist() == [list(map(float, row)) for row in theirs]
-        rows.append({
-            "work": f"ter, {words} words", "pairs": n, "peer": "sacrebleu", "peer_ms": peer_cpu / n * 1e3,
-            "ours_ms": cpu / n * 1e3, "ratio": peer_cpu / cpu,
-        })  # fmt: skip
-        print(
-            f"ter {words} words: {cpu / n * 1e3:.3f} ms a pair, sacrebleu {peer_cpu / n * 1e3:.3f}, {peer_cpu / cpu:.1f} times"
-        )
-    record("ter", rows, machine=machine("sacrebleu", "rapidfuzz"))
+    bench = Benchmark(__file__, __doc__)
+    n = bench.size(1_000, 20)
+    for words, least, most, count in (("10–30 words", 10, 30, n), ("60–120 words", 60, 120, max(n // 20, 3))):
+        mine, peer = apart((ours, count, least, most), (theirs, count, least, most), repeats=bench.repeats)
+        assert mine.result == peer.result
+        bench.row(
+            f"TER, {words}", inputs=f"{count:,} pairs", unit="ms a pair", evalkit=1e3 * mine.cpu_s / count, peer="sacrebleu",
+            theirs=1e3 * peer.cpu_s / count, bar=times(5), equal="every edit count, exactly",
+        )  # fmt: skip
+    bench.finish("numpy", "rapidfuzz")
 
 
 if __name__ == "__main__":
