@@ -128,8 +128,9 @@ def run(
         SpecError: the suite or its data is wrong; nothing was scored.
     """
     from evalkit.runner.data import limited, open_data
-    from evalkit.runner.execute import Options, execute, spool_of
+    from evalkit.runner.execute import Options, execute
     from evalkit.runner.report import report_outcome
+    from evalkit.runner.stores import spool_of
     from evalkit.specs.load import load_suite
 
     loaded = limited(load_suite(suite, overrides=overrides or {}, baseline=baseline), limit)
@@ -159,8 +160,9 @@ def evaluate(
     """
     from evalkit.runner.data import open_data
     from evalkit.runner.direct import evaluate_directly
-    from evalkit.runner.execute import Options, execute, spool_of
+    from evalkit.runner.execute import Options, execute
     from evalkit.runner.report import report_outcome
+    from evalkit.runner.stores import spool_of
     from evalkit.specs.load import suite_of
 
     loaded = suite_of({"metrics": list(metrics), **suite}, name=name)

@@ -5,6 +5,7 @@ Importing this costs Typer and nothing else: what a verb needs is imported when 
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 import warnings
@@ -48,6 +49,8 @@ def _evalkit(
 def main() -> NoReturn:
     """Run a command and exit: 130 interrupted, 2 wrong command, suite or data, 3 incomplete, 1 a gate failed, 0."""
     no_telemetry()
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal that lacks a character gets it spelled, not an error
+        sys.stdout.reconfigure(errors="backslashreplace")
     sys.exit(guarded())
 
 
@@ -78,7 +81,9 @@ def _code(code: Any) -> int:
 def _show_warning(message: Any, category: Any, *_: Any, **__: Any) -> None:
     if issubclass(category, (DeprecationWarning, PendingDeprecationWarning, ResourceWarning)):
         return
-    print(f"warning: {message}", file=sys.stderr)
+    from evalkit.cli.errors import say
+
+    say(f"warning: {message}")
 
 
 def no_telemetry() -> None:

@@ -70,7 +70,7 @@ def _files(folder: str) -> list[Row]:
 
 
 def _runs(store: str | None) -> list[Row]:
-    from evalkit.runner.execute import catalog_at
+    from evalkit.runner.stores import catalog_at
 
     root = project_root(Path.cwd())
     if store is None and not (root / ".evalkit").is_dir():
@@ -89,8 +89,10 @@ def _runs(store: str | None) -> list[Row]:
 
 def _headline(path: Path) -> str:
     """The first comment of a file: what its author says it is."""
+    if not path.is_file():
+        return ""
     with path.open(encoding="utf-8", errors="replace") as lines:
-        first = next(lines, "").strip()
+        first = lines.readline(1_000).strip()
     return first.lstrip("# ").strip() if first.startswith("#") else ""
 
 
@@ -100,14 +102,16 @@ def _shown(path: Path) -> str:
 
 
 def _print(listed: list[Row], indent: str) -> None:
+    from evalkit.reports.safe import one_line
+
     if not listed:
         print(f"{indent}none yet")
         return
     columns = [key for key in listed[0] if key not in ("owner", "folder", "path")]
-    cells = [[str(row.get(key) if row.get(key) is not None else "") for key in columns] for row in listed]
+    cells = [[one_line(str(row.get(key) if row.get(key) is not None else ""), 300) for key in columns] for row in listed]
     for row, extra in zip(cells, listed):
         if extra.get("owner") not in (None, "evalkit"):
-            row[-1] += f" (from {extra['owner']})"
+            row[-1] += f" (from {one_line(str(extra['owner']), 60)})"
     widths = [max(len(row[at]) for row in cells) for at in range(len(columns))]
     for row in cells:
         print((indent + "   ".join(text.ljust(width) for text, width in zip(row, widths))).rstrip())

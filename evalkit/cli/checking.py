@@ -7,8 +7,9 @@ from dataclasses import asdict
 
 from evalkit.cli.running import shown_path
 from evalkit.core.workers import Workers
+from evalkit.runner.baseline import baselines
 from evalkit.runner.data import limited, open_data
-from evalkit.runner.execute import check_baselines, spool_of
+from evalkit.runner.stores import open_catalog, spool_of
 from evalkit.specs.load import load_suite
 from evalkit.specs.override import split_overrides
 
@@ -22,7 +23,8 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
     suite = limited(load_suite(name, overrides=split_overrides(overrides)), limit)
     with Workers() as workers:
         data = open_data(suite, spool_of(suite, store), workers=workers)
-    check_baselines(suite, store)
+    if any(gate.rule == "no_worse_than" for gate in suite.gates):
+        baselines(suite, None, open_catalog(suite, store))
     found = faults(data, slices=suite.slices)
     if as_json:
         import msgspec

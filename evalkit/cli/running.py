@@ -81,8 +81,9 @@ def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
     from evalkit.reports.console import make_console
     from evalkit.reports.terminal import print_header, print_run
     from evalkit.runner.data import limited, open_data
-    from evalkit.runner.execute import Options, execute, spool_of
+    from evalkit.runner.execute import Options, execute
     from evalkit.runner.report import report_outcome, results_json
+    from evalkit.runner.stores import spool_of
 
     console = make_console(stderr=wanted.json)
     suite = limited(suite, wanted.limit)

@@ -13,6 +13,8 @@ from evalkit.core.content import project_root
 from evalkit.core.errors import SpecError, UnknownName
 from evalkit.core.registry import Entry, entries, lookup
 from evalkit.core.run import Run
+from evalkit.reports.safe import visible
+from evalkit.specs.tree import MAX_BYTES
 
 
 def show_anything(
@@ -33,7 +35,8 @@ def show_anything(
         return 0
     suite = _suite(name)
     if suite is not None:
-        print(suite.read_text(encoding="utf-8"), end="")
+        with suite.open("rb") as file:
+            _print(file.read(MAX_BYTES).decode("utf-8", "replace").removesuffix("\n"))
         return 0
     from evalkit.specs.load import known_suites
 
@@ -76,7 +79,7 @@ def _part(entry: Entry) -> dict[str, Any]:
 
 def _run(name: str, store: str | None) -> Run | None:
     from evalkit.runner.baseline import NoBaseline, find_run, load_run
-    from evalkit.runner.execute import catalog_at
+    from evalkit.runner.stores import catalog_at
 
     path = Path(name)
     if name.endswith(".json") or (path.is_dir() and (path / "results.json").is_file()):
@@ -105,6 +108,11 @@ def _suite(name: str) -> Path | None:
         return None
 
 
+def _print(text: str) -> None:
+    """Print what others wrote: it cannot steer the terminal."""
+    print(visible(text))
+
+
 def _show_run(run: Run, as_json: bool, html: Path | None, markdown: Path | None) -> None:
     from evalkit.reports.console import make_console
     from evalkit.reports.summary import summarise
@@ -119,20 +127,20 @@ def _show_run(run: Run, as_json: bool, html: Path | None, markdown: Path | None)
     console = make_console()
     report = run.folder / "report.html" if run.folder else None
     print_run(summary, console, report=relative(report) if report and report.is_file() else None)
-    print(f"\nrun          {run.run_id}")
-    print(f"started      {run.started_at}   {run.seconds:.1f} s")
-    print(f"suite        {run.suite.get('sha256', '')[:12]}   data {run.dataset.get('sha256', '')[:12]}")
+    _print(f"\nrun          {run.run_id}")
+    _print(f"started      {run.started_at}   {run.seconds:.1f} s")
+    _print(f"suite        {run.suite.get('sha256', '')[:12]}   data {run.dataset.get('sha256', '')[:12]}")
     if run.git:
-        print(f"git          {run.git['commit'][:12]}{' with uncommitted changes' if run.git['dirty'] else ''}")
+        _print(f"git          {run.git['commit'][:12]}{' with uncommitted changes' if run.git['dirty'] else ''}")
     if run.usage.calls:
-        print(f"usage        {run.usage.calls:,} calls, {run.usage.prompt_tokens:,} + {run.usage.completion_tokens:,} tokens")
-    print("\nfingerprints")
+        _print(f"usage        {run.usage.calls:,} calls, {run.usage.prompt_tokens:,} + {run.usage.completion_tokens:,} tokens")
+    _print("\nfingerprints")
     seen = dict.fromkeys((value.signature, value.fingerprint) for value in run.metrics.values())
     for signature, fingerprint in seen:
-        print(f"  {fingerprint[:12]}   {signature}")
+        _print(f"  {fingerprint[:12]}   {signature}")
     for name, text in run.prompts.items():
-        print(f"\nprompt {name}\n")
-        print("\n".join(f"  {line}" for line in text.splitlines()))
+        _print(f"\nprompt {name}\n")
+        _print("\n".join(f"  {line}" for line in text.splitlines()))
 
 
 def _tell(part: dict[str, Any], as_json: bool) -> None:
@@ -142,15 +150,15 @@ def _tell(part: dict[str, Any], as_json: bool) -> None:
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(part, enc_hook=str), indent=2).decode() + "\n")
         return
     owner = "" if part["owner"] == "evalkit" else f", from {part['owner']}"
-    print(f"{part['name']}   {part['kind']}, {part['family']}{owner}\n\n{part['about']}")
+    _print(f"{part['name']}   {part['kind']}, {part['family']}{owner}\n\n{part['about']}")
     if part["needs"]:
-        print(f"\nneeds   {', '.join(part['needs'])}")
+        _print(f"\nneeds   {', '.join(part['needs'])}")
     if part["options"]:
-        print("\noptions")
+        _print("\noptions")
         width = max(map(len, part["options"]))
         for name, option in part["options"].items():
             default = "required" if option["required"] else f"default {_spelled(option['default'])}"
-            print(f"  {name.ljust(width)}   {option['type']}, {default}")
+            _print(f"  {name.ljust(width)}   {option['type']}, {default}")
 
 
 def _spelled(value: Any) -> str:

@@ -25,7 +25,7 @@ def part_paths(folder: Path, chunk: Chunk, label: str) -> list[Path]:
     return [folder / f"{chunk.index:05d}.{safe}.{number:04d}.parquet" for number in range(-(-chunk.n // BATCH))]
 
 
-def ask_all(
+async def ask_all(
     metrics: Mapping[str, ModelMetric],
     backend_of: Mapping[str, Backend],
     chunks: Sequence[Chunk],
@@ -35,18 +35,6 @@ def ask_all(
     advance: Callable[[int], None],
 ) -> None:
     """Measure every chunk with every metric; what is on disk already is not asked again."""
-    asyncio.run(_ask_all(metrics, backend_of, chunks, folder, previous, account, advance))
-
-
-async def _ask_all(
-    metrics: Mapping[str, ModelMetric],
-    backend_of: Mapping[str, Backend],
-    chunks: Sequence[Chunk],
-    folder: Path,
-    previous: Path | None,
-    account: Account,
-    advance: Callable[[int], None],
-) -> None:
     pipelines = {id(backend): Pipeline(backend, account) for backend in backend_of.values()}
     for chunk in chunks:
         todo = [

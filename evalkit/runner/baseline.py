@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from evalkit.core.errors import EvalkitError, Problem, SpecError, quote
 from evalkit.core.run import Run
 from evalkit.runner.told import Told
 from evalkit.runner.values import Settings, statistic_of
+from evalkit.specs.home import shown
+from evalkit.specs.suite import Suite
 from evalkit.stats.bootstrap import Interval, difference, unpaired_difference
 from evalkit.store.catalog import Catalog
 from evalkit.store.table import ROWS, Table
@@ -137,9 +141,7 @@ def cluster_codes(table: Table) -> NDArray[np.int64] | None:
     return codes
 
 
-def baselines(
-    suite: Suite, given: str | None, catalog: Catalog, out: Path | None = None
-) -> Callable[[str], Baseline]:
+def baselines(suite: Suite, given: str | None, catalog: Catalog, out: Path | None = None) -> Callable[[str], Baseline]:
     """Baselines by the name that a gate gives, looked up before anything is scored and loaded once.
 
     Args:

@@ -15,9 +15,10 @@ from evalkit.core.workers import Workers
 from evalkit.records.dataset import DataSet
 from evalkit.runner.baseline import Baseline, NoBaseline, load_run
 from evalkit.runner.checkpoint import new_id
-from evalkit.runner.execute import Progress, Quiet, make_backend, measure_into, prepare
+from evalkit.runner.execute import make_backend, measure_into, prepare
 from evalkit.runner.finish import finished
 from evalkit.runner.plan import Plan
+from evalkit.runner.watch import Progress, Quiet
 from evalkit.specs.suite import Suite
 
 

@@ -2,56 +2,35 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from evalkit.backends.pipeline import Account
 from evalkit.core.contracts import Backend, CorpusMetric
-from evalkit.core.errors import EvalkitError, Problem, Resumable, SpecError, StoreError
+from evalkit.core.errors import Problem, Resumable, SpecError, StoreError
 from evalkit.core.registry import find
 from evalkit.core.run import Run
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import Chunk, DataSet
 from evalkit.runner.ask import ask_all, part_paths
-from evalkit.runner.baseline import Baseline, NoBaseline, find_run
+from evalkit.runner.baseline import Baseline, NoBaseline, baselines
 from evalkit.runner.checkpoint import open_run
 from evalkit.runner.engine_local import measured
 from evalkit.runner.finish import differences, finished
 from evalkit.runner.measure import Job
 from evalkit.runner.plan import Plan
+from evalkit.runner.stores import open_catalog
+from evalkit.runner.watch import Progress, Quiet, Watch
 from evalkit.specs.suite import BackendSpec, Suite
 from evalkit.store.catalog import Catalog
 from evalkit.store.merge import Merger
 from evalkit.store.parts import split
 from evalkit.store.table import Table
-
-
-class Watch(Protocol):
-    """Who follows a run: `start` says how many records there are, `advance` how many more are done."""
-
-    def start(self, what: str, total: int, done: int) -> None: ...
-
-    def advance(self, n: int) -> None: ...
-
-    def stop(self) -> None: ...
-
-
-class Quiet:
-    """Nobody follows."""
-
-    def start(self, what: str, total: int, done: int) -> None:
-        pass
-
-    def advance(self, n: int) -> None:
-        pass
-
-    def stop(self) -> None:
-        pass
 
 
 @dataclass(frozen=True)
@@ -104,7 +83,7 @@ def execute(
     plan = Plan(suite, data, {name: make_backend(spec) for name, spec in suite.backends.items()})
     prepare(plan)
     catalog = open_catalog(suite, options.store)
-    baseline = _baselines(suite, options, catalog)
+    baseline = baselines(suite, options.baseline, catalog, options.out)
     earlier = catalog.finished(plan=plan.sha256) if options.retry_errors else []
     if options.retry_errors and not earlier:
         raise SpecError(Problem(suite.name, "--retry-errors: no finished run of this suite over this data", "run it without"))
@@ -160,38 +139,6 @@ def prepare(plan: Plan) -> None:
             metric.prepare()
 
 
-def open_catalog(suite: Suite, store: str | None) -> Catalog:
-    """The store of a suite: named on the command line, in the suite, or ``.evalkit/`` in the project root."""
-    return catalog_at(store or suite.store, suite.root)
-
-
-def check_baselines(suite: Suite, store: str | None) -> None:
-    """Look up every baseline that the suite's gates need.
-
-    Raises:
-        SpecError: one does not exist.
-    """
-    if any(gate.rule == "no_worse_than" for gate in suite.gates):
-        _baselines(suite, Options(store=store), open_catalog(suite, store))
-
-
-def catalog_at(store: str | None, root: Path) -> Catalog:
-    """The store at a folder or a database URL; None is ``.evalkit/`` in ``root``."""
-    return Catalog(home_of(store, root), store if store and "://" in store else None)
-
-
-def home_of(store: str | None, root: Path) -> Path:
-    """The folder of a store: runs, and what arrived on stdin, lie there, wherever the catalog is."""
-    if store is None or "://" in store:
-        return root / ".evalkit"
-    return Path.cwd() / Path(store).expanduser()
-
-
-def spool_of(suite: Suite, store: str | None) -> Path:
-    """Where data from stdin or a hub is kept."""
-    return home_of(store or suite.store, suite.root) / "spool"
-
-
 def make_backend(spec: BackendSpec) -> Backend:
     """A backend from its options; an ``…_env`` key gives its option the value of that environment variable.
 
@@ -211,25 +158,6 @@ def make_backend(spec: BackendSpec) -> Backend:
     except (TypeError, ValueError) as error:
         raise SpecError(Problem(f"backends.{spec.name}", str(error))) from error
     return backend
-
-
-class Progress:
-    """Counts what is done, for the watcher and for the message of an interruption."""
-
-    def __init__(self, watch: Watch, n: int) -> None:
-        self.watch, self.n = watch, n
-        self.before = self.done = 0
-
-    def start(self, what: str, before: int) -> None:
-        """A pass over the records begins; ``before`` of them were done by an earlier process."""
-        self.before, self.done = max(self.before, before), before
-        self.watch.stop()
-        self.watch.start(what, self.n, before)
-
-    def advance(self, n: int) -> None:
-        """``n`` more records are done."""
-        self.done += n
-        self.watch.advance(n)
 
 
 def measure_into(
@@ -278,7 +206,7 @@ def _ask(plan: Plan, parts: Path, previous: Path | None, account: Account, progr
     backend_of = {
         spec.label: plan.backends[spec.backend] for spec in plan.suite.metrics if spec.label in plan.asking and spec.backend
     }
-    ask_all(plan.asking, backend_of, left, parts, previous, account, progress.advance)
+    asyncio.run(ask_all(plan.asking, backend_of, left, parts, previous, account, progress.advance))
 
 
 def _asked(plan: Plan, parts: Path, chunk: Chunk) -> list[Path]:
@@ -294,44 +222,6 @@ def _open(job: Job, chunk: Chunk) -> bool:
     import pyarrow.parquet as pq
 
     return not {f"@{name}" for name in job.keep} <= set(pq.read_schema(path).names)
-
-
-def _baselines(suite: Suite, options: Options, catalog: Catalog) -> Callable[[str], Baseline]:
-    """Baselines by the name that a gate gives, looked up before anything is scored and loaded once.
-
-    Raises:
-        SpecError, UnknownName: a baseline that does not exist.
-    """
-    default = options.baseline or suite.baseline
-
-    @cache
-    def look_up(name: str) -> Baseline:
-        named = default if name == "baseline" else name
-        if named is None:
-            raise NoBaseline("no baseline is named; give --baseline RUN, or `baseline:` in the suite")
-        return Baseline.of(find_run(named, catalog, suite.root))
-
-    known: dict[str, Baseline | NoBaseline] = {}
-    problems: list[Problem] = []
-    wanted = {gate.baseline or "baseline": gate.line for gate in suite.gates if gate.rule == "no_worse_than"}
-    for name, line in {**({"baseline": 0} if default else {}), **wanted}.items():
-        try:
-            known[name] = look_up(name)
-        except NoBaseline as error:
-            known[name] = error
-        except (EvalkitError, OSError) as error:
-            where = f"{suite.path.name}:{line}" if suite.path and line else "--baseline"
-            problems += error.problems if isinstance(error, SpecError) else [Problem(where, str(error))]
-    if problems:
-        raise SpecError(problems)
-
-    def of(name: str) -> Baseline:
-        found = known.get(name) or look_up(name)
-        if isinstance(found, NoBaseline):
-            raise found
-        return found
-
-    return of
 
 
 def _try(baseline: Callable[[str], Baseline], name: str) -> Baseline | None:
