@@ -1,0 +1,144 @@
+"""Run every benchmark, one process at a time, and write docs/performance.md from their results.
+
+`--quick` runs all of them on little data, writes nothing and shows no table: its figures mean nothing. `--only NAME` runs
+some of them; the page is then written from the new results and the older ones of the others. `--page` runs none. The exit
+code is 1 where a benchmark fails or a bar is missed.
+
+    python benchmarks/run_all.py [--quick] [--only NAME]... [--page]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from _common import RESULTS, shown
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "performance.md"
+# In the order of the table.
+NAMES = (
+    "rouge", "bleu", "chrf", "ter", "meteor", "levenshtein", "retrieval", "bootstrap", "reading", "runner", "million", "start",
+)  # fmt: skip
+INTRODUCTION = """\
+# Performance
+
+Written by `make bench`; do not edit. CPU is user and system time of one side in a process of its own, on one thread, after
+its imports and a warm-up of a few pairs unless a row says otherwise; sides take turns, and the run of median CPU counts.
+A ratio is the peer's figure over evalkit's. Both sides get the same inputs, and a script that finds their results unequal
+fails before it writes a figure. A bar is what this project promises to reach; a row without one only informs.
+"""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="little data: do all of them work?")
+    parser.add_argument("--only", action="append", choices=NAMES, metavar="NAME", help=", ".join(NAMES))
+    parser.add_argument("--page", action="store_true", help="write the page from the results that are there")
+    given = parser.parse_args()
+    failed = [] if given.page else run(given.only or NAMES, quick=given.quick)
+    if failed:
+        print(f"failed: {', '.join(failed)}", file=sys.stderr)
+    if given.quick:
+        return 1 if failed else 0
+    results = load(RESULTS)
+    PAGE.write_text(page(results), encoding="utf-8")
+    missed = [f"{told['name']}: {row['work']}" for told in results for row in told["rows"] if row["met"] is False]
+    print(f"wrote {PAGE.relative_to(HERE.parent)}")
+    for row in missed:
+        print(f"bar missed: {row}", file=sys.stderr)
+    return 1 if failed or missed else 0
+
+
+def run(names: Iterable[str], *, quick: bool) -> list[str]:
+    """Run the benchmarks one after the other; the names of those that failed."""
+    failed = []
+    for name in names:
+        print(f"--- {name}", flush=True)
+        clock = time.perf_counter()
+        done = subprocess.run([sys.executable, str(HERE / f"bench_{name}.py"), *(["--quick"] if quick else [])], check=False)
+        print(f"({time.perf_counter() - clock:.0f} s)", flush=True)
+        if done.returncode:
+            failed.append(name)
+    return failed
+
+
+def load(folder: Path) -> list[dict[str, Any]]:
+    """The results in a folder, in the order of the table."""
+    paths = [folder / f"{name}.json" for name in NAMES]
+    return [json.loads(path.read_text(encoding="utf-8")) for path in paths if path.is_file()]
+
+
+def page(results: Sequence[Mapping[str, Any]]) -> str:
+    """docs/performance.md."""
+    return "\n".join([INTRODUCTION, *_machines(results), "", *_table(results), "", *_notes(results)])
+
+
+def _machines(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """When and where it was measured: one machine as a rule, more after `--only` on another one."""
+    lines: dict[str, list[str]] = {}
+    for told in results:
+        machine = told["machine"]
+        line = (
+            f"{told['date']}, {machine['processor']}, {machine['cores']} cores, {machine['memory_gib']} GiB, "
+            f"{machine['system']}, {machine['python']}"
+        )
+        lines.setdefault(line, []).append(told["name"])
+    versions: dict[str, set[str]] = {}
+    for told in results:
+        for package, version in told["versions"].items():
+            versions.setdefault(package, set()).add(version)
+    where = [f"Measured: {line}{'' if len(lines) == 1 else f' ({", ".join(names)})'}." for line, names in lines.items()]
+    return [*where, "", "Packages: " + ", ".join(f"{package} {'/'.join(sorted(told))}" for package, told in sorted(versions.items())) + "."]
+
+
+def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    lines = [
+        "| work | peer | peer takes | evalkit takes | ratio | bar |",
+        "| --- | --- | ---: | ---: | ---: | --- |",
+    ]
+    for told in results:
+        for row in told["rows"]:
+            ratio, peer = row["ratio"], row["peer"] or ""
+            name, comma, how = peer.partition(",")
+            named = f"{name} {row['version']}{comma}{how}" if row["version"] else peer
+            bar = f"{row['bar']}{'' if row['met'] else ' **missed**'}" if row["bar"] else ""
+            cells = (
+                row["work"], named, shown(row["peer_value"], row["unit"]) if peer else "", shown(row["evalkit"], row["unit"]),
+                f"{shown(ratio, '').strip()}×" if ratio is not None else "", bar,
+            )  # fmt: skip
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return lines
+
+
+def _notes(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How each was measured, what is equal, and how to repeat it."""
+    lines = ["## How each was measured", ""]
+    for told in results:
+        inputs = "; ".join(dict.fromkeys(row["inputs"] for row in told["rows"]))
+        equal = "; ".join(dict.fromkeys(row["equal"] for row in told["rows"] if row["equal"]))
+        lines += [
+            f"**{told['name']}**: {told['about']} {told['how']}".strip(),
+            f"Inputs: {inputs}." + (f" Equal on both sides: {equal}." if equal else ""),
+            f"Repeat: `{told['command']}` ({told['seconds']:.0f} s).",
+            "",
+        ]
+    lines += [
+        "## Everything again",
+        "",
+        "`make bench` runs all of them one at a time and writes this page; `python benchmarks/run_all.py --only NAME` runs one, and",
+        "`--quick` only sees that they work. Texts come from the project's own passages and answers by seeded edits, so that",
+        "every run works on the same. The raw figures are in `benchmarks/results/`.",
+        "",
+    ]
+    return lines
+
+
+if __name__ == "__main__":
+    sys.exit(main())
