@@ -18,6 +18,7 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
     """Validate a suite and its data, print the data's own faults, and score nothing; problems are raised."""
     from evalkit.records.faults import faults
     from evalkit.reports.console import make_console, say
+    from evalkit.reports.safe import one_line
     from evalkit.reports.terminal import print_header
 
     suite = limited(load_suite(name, overrides=split_overrides(overrides)), limit)
@@ -39,6 +40,6 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
     if found:
         say(console, ("\nthe data", ""))
         for fault in found:
-            say(console, (f"  {fault.message}", ""))
+            say(console, (f"  {one_line(fault.message)}", ""))
     say(console, ("\nready to run" + (": what is said of the data stops nothing" if found else ""), ""))
     return 0

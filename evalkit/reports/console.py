@@ -6,6 +6,8 @@ import sys
 import textwrap
 from typing import TYPE_CHECKING
 
+from evalkit.reports.safe import visible
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -38,12 +40,15 @@ def make_console(*, stderr: bool = False) -> Console:
 
 
 def say(console: Console, *pieces: tuple[str, str]) -> None:
-    """Print one line of styled pieces, never wrapped by rich; what the stream cannot encode is spelled in ASCII."""
+    """Print one line of styled pieces, never wrapped by rich; what the stream cannot encode is spelled in ASCII.
+
+    Control characters in it are spelled too, whoever wrote them.
+    """
     from rich.text import Text
 
     line = Text(no_wrap=True, end="")
     for text, style in pieces:
-        line.append(_encodable(text, console), style=style or None)
+        line.append(_encodable(visible(text), console), style=style or None)
     line.rstrip()
     console.print(line, soft_wrap=True)
 

@@ -13,5 +13,5 @@ def test_every_kind_renders_to_text(bare):
 
 
 def test_a_wrong_kind_suggests_the_right_one(bare):
-    with pytest.raises(UnknownName, match="did you mean 'markdown'"):
+    with pytest.raises(UnknownName, match='did you mean "markdown"'):
         render("markdwn", bare)
