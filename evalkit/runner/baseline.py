@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 import numpy as np
@@ -14,12 +15,13 @@ from numpy.typing import NDArray
 
 from evalkit.core.contracts import Measure
 from evalkit.core.errors import EvalkitError, Problem, SpecError, quote
-from evalkit.core.run import Run
+from evalkit.core.run import Run, Value
 from evalkit.runner.told import Told
 from evalkit.runner.values import Settings, statistic_of
 from evalkit.specs.home import shown
 from evalkit.specs.suite import Suite
 from evalkit.stats.bootstrap import Interval, difference, unpaired_difference
+from evalkit.stats.normal import normal_quantile
 from evalkit.store.catalog import Catalog
 from evalkit.store.table import ROWS, Table
 
@@ -83,22 +85,27 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Difference:
-    """Current minus baseline for one metric, and how it was tested."""
+    """Current minus baseline for one metric: an interval per part, of ``n`` records, and how it was tested."""
 
     interval: Interval
-    paired: bool
     n: int
+    test: Literal["paired", "unpaired"]
 
 
 def compare(
-    label: str, metric: Measure, table: Table, mask: NDArray[np.bool_], baseline: Baseline, settings: Settings
+    label: str,
+    metric: Measure,
+    table: Table,
+    mask: NDArray[np.bool_],
+    theirs: Table,
+    their_mask: NDArray[np.bool_],
+    settings: Settings,
 ) -> Difference | None:
-    """Current minus baseline over the records in ``mask``; paired by id where rows can be aligned, else None.
+    """Current minus baseline over the records in the masks; paired where the runs share ids, else unpaired.
 
-    Records whose cluster is known on the current side resample as clusters.
+    Records whose cluster is known resample as clusters. None where the baseline has no such rows.
     """
-    theirs = baseline.table
-    if theirs is None or label not in theirs or len(theirs.labels[label]) != len(metric.columns):
+    if label not in theirs or len(theirs.labels[label]) != len(metric.columns):
         return None
     here, there = aligned(table.ids, theirs.ids, mask)
     mine, other = table.statistics(label), theirs.statistics(label)
@@ -113,12 +120,21 @@ def compare(
         codes = cluster_codes(table)
         own = codes[here] if codes is not None else None
         found = difference(a, b, clusters=own, **how)
-        return Difference(found, True, found.n)
-    a, b = statistic_of(metric, other), statistic_of(metric, mine[mask])
-    mine_by, theirs_by = cluster_codes(table), cluster_codes(theirs)
-    clusters = (theirs_by, mine_by[mask] if mine_by is not None else None)
+        return Difference(found, found.n, "paired")
+    a, b = statistic_of(metric, other[their_mask]), statistic_of(metric, mine[mask])
+    before, now = cluster_codes(theirs), cluster_codes(table)
+    clusters = (before[their_mask] if before is not None else None, now[mask] if now is not None else None)
     found = unpaired_difference(a, b, clusters=clusters, **how)
-    return Difference(found, False, found.n)
+    return Difference(found, found.n, "unpaired")
+
+
+def from_values(now: Value, then: Value, level: float) -> Difference:
+    """Current minus baseline from two values and their standard errors alone: a normal interval, unpaired."""
+    difference, stderr = now.mean - then.mean, math.hypot(now.stderr, then.stderr)
+    reach = normal_quantile((1.0 + level) / 2.0) * stderr
+    n = min(now.n, then.n)
+    value, low, high, error = (np.array([x]) for x in (difference, difference - reach, difference + reach, stderr))
+    return Difference(Interval(value, low, high, error, n, ("normal",), level), n, "unpaired")
 
 
 def aligned(ids: list[str], theirs: list[str], mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -73,13 +73,15 @@ def settings_of(suite: Suite) -> Settings:
 
 def differences(plan: Plan, table: Table, baseline: Baseline) -> dict[str, tuple[float, float, float]]:
     """Current minus baseline of every part that means the same in both runs: the difference and its bounds."""
-    everything = np.ones(table.n, dtype=bool)
+    if baseline.table is None:
+        return {}
+    ours, theirs_all = np.ones(table.n, dtype=bool), np.ones(baseline.table.n, dtype=bool)
     found: dict[str, tuple[float, float, float]] = {}
     for spec in plan.suite.metrics:
         theirs = [baseline.run.metrics.get(name) for name in spec.full_names]
         if not any(value is not None and value.fingerprint == plan.fingerprint(spec) for value in theirs):
             continue
-        tested = compare(spec.label, spec.metric, table, everything, baseline, settings_of(plan.suite))
+        tested = compare(spec.label, spec.metric, table, ours, baseline.table, theirs_all, settings_of(plan.suite))
         if tested is not None:
             bounds = zip(tested.interval.value.tolist(), tested.interval.low.tolist(), tested.interval.high.tolist())
             found |= dict(zip(spec.full_names, bounds))

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from evalkit.core.contracts import Measure
 from evalkit.core.errors import EvalkitError, quote
 from evalkit.core.rows import Rows
-from evalkit.core.run import GateResult, Outcome
+from evalkit.core.run import GateResult, Outcome, Value
 from evalkit.reports import numbers
-from evalkit.runner.baseline import Baseline, NoBaseline, cluster_codes, compare
+from evalkit.runner.baseline import Baseline, Difference, NoBaseline, cluster_codes, compare, from_values
 from evalkit.runner.values import Measured, Settings, values, wilson_bounds
 from evalkit.specs.suite import GateSpec, Suite
 from evalkit.stats.power import more_needed
@@ -123,31 +123,53 @@ def _no_worse(
         what = f"{was} then, {now} now" if was != now else "its prompt, model or version is another"
         why = f"the metric changed since {baseline.run.run_id}: {what}; run the baseline again"
         return _result(gate, title, "inconclusive", math.nan, None, why)
-    found = compare(one.label, one.metric, evidence.table, mask, baseline, settings)
+    found, how = _difference(gate, one, mask, evidence, baseline, theirs, settings)
     if found is None:
-        return _result(
-            gate,
-            title,
-            "inconclusive",
-            math.nan,
-            None,
-            f"the baseline {baseline.run.run_id} has no rows.parquet beside its results.json, so no difference can be tested",
-        )
-    direction = one.metric.direction(one.metric.parts[index])
-    sign = -1.0 if direction is False else 1.0  # a lower-is-better metric is worse when it rises
+        return _result(gate, title, "inconclusive", math.nan, None, how)
+    # A lower-is-better metric is worse when it rises.
+    sign = -1.0 if one.metric.direction(one.metric.parts[index]) is False else 1.0
+    index = index if len(found.interval.value) > 1 else 0
     diff, low, high = (float(getattr(found.interval, side)[index]) for side in ("value", "low", "high"))
     ci = (low, high)
     if any(map(math.isnan, (diff, low, high))):
         return _result(gate, title, "inconclusive", diff, None, "too few records stand in both runs to compare")
     worst, best = sorted((sign * low, sign * high))
-    told = f"difference {numbers.signed(diff)}, {numbers.signed_interval(low, high)}"
-    told += "" if found.paired else " (unpaired: the runs share no records)"
+    told = f"difference {numbers.signed(diff)}, {numbers.signed_interval(low, high)}{how}"
     if worst >= -gate.margin:
         return _result(gate, title, "pass", diff, ci, told)
     if best < -gate.margin:
         return _result(gate, title, "fail", diff, ci, told)
     more = more_needed(sign * diff, float(found.interval.stderr[index]), found.n, bound=-gate.margin, level=settings.confidence)
     return _result(gate, title, "inconclusive", diff, ci, f"{told}{_more(more)}")
+
+
+def _difference(
+    gate: GateSpec,
+    one: Measured,
+    mask: NDArray[np.bool_],
+    evidence: Evidence,
+    baseline: Baseline,
+    theirs: Value,
+    settings: Settings,
+) -> tuple[Difference | None, str]:
+    """Current minus baseline and what must be said of the test; without one, why there is none."""
+    run, table = baseline.run.run_id, baseline.table
+    if table is None:
+        if gate.where:
+            return None, f"the baseline {run} has no rows.parquet beside its results.json: its {_where(gate)} is not known"
+        now = values([one], cluster_codes(evidence.table), settings)[gate.metric]
+        return from_values(now, theirs, settings.confidence), " (unpaired: the baseline has no rows.parquet)"
+    unknown = [name for name in gate.where if name not in table.attributes]
+    there = selected({name: wanted for name, wanted in gate.where.items() if name not in unknown}, table)
+    found = compare(one.label, one.metric, evidence.table, mask, table, there, settings)
+    if found is None:
+        return None, f"the rows of {run} hold no {one.label}"
+    if found.test == "unpaired":
+        if unknown:
+            return None, f"the runs share no records, and the rows of {run} do not hold {' and '.join(unknown)}"
+        return found, " (unpaired: the runs share no records)"
+    shared, all_of_them = found.n, int(mask.sum())
+    return found, f" (over the {shared:,} records that both runs scored)" if shared < all_of_them else ""
 
 
 def _every(gate: GateSpec, title: str, one: Measured, index: int, mask: NDArray[np.bool_], evidence: Evidence) -> GateResult:

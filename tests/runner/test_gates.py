@@ -179,3 +179,49 @@ class TestAgainstABaseline:
         done = cli("run", "s.yaml", "--baseline", "20200101T000000Z-s-000000")
         assert done.returncode == 2
         assert "no run is called" in done.stderr
+
+    def test_the_folder_that_is_written_cannot_be_the_baseline_too(self, baseline: Path, cli: Any) -> None:
+        done = cli("run", "s.yaml", "--out", "main", "--baseline", "main/results.json")
+        assert done.returncode == 2
+        assert "name another folder" in done.stderr
+        assert (baseline / "main" / "results.json").is_file()
+
+    def test_runs_that_share_no_records_are_compared_unpaired_and_say_so(
+        self, baseline: Path, cli: Any, records: Any, jsonl: Any
+    ) -> None:
+        other = [{**record, "id": f"new-{record['id']}"} for record in records(400, right=0.2, seed=9)]
+        jsonl(baseline / "data.jsonl", other)
+        done = cli("run", "s.yaml", "--json", "--baseline", "main/results.json")
+        first = self.gates(done)[0]
+        assert first["outcome"] == "fail"
+        assert "unpaired" in first["reason"]
+
+    def test_a_baseline_without_its_rows_is_compared_unpaired_and_says_so(
+        self, baseline: Path, cli: Any, records: Any, jsonl: Any
+    ) -> None:
+        (baseline / "main" / "rows.parquet").unlink()
+        same = self.gates(cli("run", "s.yaml", "--json", "--baseline", "main/results.json"))[0]
+        assert same["outcome"] == "inconclusive", "unpaired, 400 records do not tell 0.05"
+        assert "unpaired: the baseline has no rows.parquet" in same["reason"]
+        jsonl(baseline / "data.jsonl", records(400, right=0.3, seed=1))
+        worse = self.gates(cli("run", "s.yaml", "--json", "--baseline", "main/results.json"))[0]
+        assert worse["outcome"] == "fail"
+
+    def test_a_gate_on_some_records_compares_the_same_ones_of_the_baseline(
+        self, baseline: Path, cli: Any, records: Any, jsonl: Any
+    ) -> None:
+        worse = records(400, right=0.7, seed=1)
+        for record in worse:
+            if record["model"] == "a":
+                record["output"] = "gone"
+        jsonl(baseline / "data.jsonl", worse)
+        sets = ["--set", "gates.0.where={model: b}", "--baseline", "main/results.json", "--json"]
+        assert self.gates(cli("run", "s.yaml", *sets))[0]["outcome"] == "pass"
+
+    def test_records_that_only_one_run_has_are_left_out_and_counted(
+        self, baseline: Path, cli: Any, records: Any, jsonl: Any
+    ) -> None:
+        jsonl(baseline / "data.jsonl", [*records(400, right=0.7, seed=1)[:300], {"id": "z", "output": "a", "reference": "a"}])
+        first = self.gates(cli("run", "s.yaml", "--json", "--baseline", "main/results.json"))[0]
+        assert first["outcome"] == "pass"
+        assert first["reason"].endswith("(over the 300 records that both runs scored)")
