@@ -79,7 +79,11 @@ def _prepared_and_timed(side: Side, arguments: tuple[Any, ...]) -> Measured:
 
 
 def command(
-    arguments: Sequence[str], *, cwd: Path | None = None, environment: Mapping[str, str | None] | None = None, fine: Sequence[int] = (0,)
+    arguments: Sequence[str],
+    *,
+    cwd: Path | None = None,
+    environment: Mapping[str, str | None] | None = None,
+    fine: Sequence[int] = (0,),
 ) -> Measured:
     """A command from its start to its end, imports included; its result is what it printed. The peak is not measured.
 
@@ -183,7 +187,7 @@ class Benchmark:
 
         Args:
             inputs: what was worked on.
-            unit: of both figures: ``ms`` and ``s`` are CPU time unless the work says otherwise; ``MB``, ``%``.
+            unit: of both figures: ``ms`` and ``s`` are CPU time unless the work says otherwise; ``MiB``, ``%``.
             peer: a distribution whose version is looked up, perhaps with words after a comma.
             equal: what was asserted equal on both sides, and how closely.
             more: further figures for those who read the JSON.
@@ -204,9 +208,9 @@ class Benchmark:
             **more,
         }
         self._rows.append(told)
-        figures = f"{shown(evalkit, unit)}" + (f", {peer} {shown(theirs, unit)}, {ratio:.3g}×" if theirs is not None and ratio else "")
-        verdict = "" if told["met"] is None else "  met" if told["met"] else "  MISSED"
-        print(f"{work}: {figures}" + (f"  (bar {told['bar']})" if bar else "") + verdict, flush=True)
+        against = f", {peer} {shown(theirs, unit)}, {ratio:.3g}×" if ratio is not None else ""
+        verdict = {None: "", True: ", met", False: ", MISSED"}[told["met"]]
+        print(f"{work}: {shown(evalkit, unit)}{against}" + (f" (bar {told['bar']}{verdict})" if bar else ""), flush=True)
 
     def finish(self, *packages: str) -> None:
         """Write the results; ``packages`` are those whose version matters beside the peers'."""
@@ -233,7 +237,8 @@ class Benchmark:
 def machine() -> dict[str, Any]:
     """Processor, cores, memory, operating system and Python."""
     info = Path("/proc/cpuinfo")
-    models = [line.partition(":")[2].strip() for line in (info.read_text().splitlines() if info.is_file() else []) if line.startswith("model name")]
+    lines = info.read_text().splitlines() if info.is_file() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     system = platform.freedesktop_os_release()["PRETTY_NAME"] if Path("/etc/os-release").is_file() else platform.system()
     return {
         "processor": models[0] if models else platform.processor() or platform.machine(),

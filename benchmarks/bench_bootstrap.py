@@ -109,11 +109,10 @@ def main() -> None:
             equal=f"bounds of {count} means and the corpus value to 1e-9", one_mean_s=one.cpu_s, corpus_value_s=corpus.cpu_s, **told,
         )  # fmt: skip
         bench.row(
-            f"BCa intervals, peak memory; scipy at {label}, one metric at a time", unit="MB", evalkit=mine.peak_mb,
+            f"BCa intervals, peak memory; scipy at {label}, one metric at a time", unit="MiB", evalkit=mine.peak_mb,
             theirs=max(one.peak_mb, corpus.peak_mb), bar=at_most(150), **told,
         )  # fmt: skip
     bench.finish("numpy")
-
 
 
 if __name__ == "__main__":

@@ -64,8 +64,8 @@ def main() -> None:
         theirs=each * (corpus.cpu_s + sentences.cpu_s), bar=times(6), **told,
     )  # fmt: skip
     bench.row(
-        "chrF, peak memory", unit="MB", evalkit=mine.peak_mb, theirs=corpus.peak_mb, bar=None if bench.quick else times(10), **told
-    )
+        "chrF, peak memory", unit="MiB", evalkit=mine.peak_mb, theirs=corpus.peak_mb, bar=times(10), **told,
+    )  # fmt: skip
     bench.finish("numpy")
 
 

@@ -106,7 +106,12 @@ def main() -> None:
     mine, texts, tokens = apart((ours, n), (nltk_of_texts, n), (nltk_of_tokens, n), repeats=bench.repeats)
     for work, peer in (("METEOR, warm", texts), ("METEOR, warm, NLTK given tokens", tokens)):
         bench.row(
-            work, evalkit=each * mine.cpu_s, theirs=each * peer.cpu_s, bar=times(8), equal=equal(mine.result, peer.result), **told
+            work,
+            evalkit=each * mine.cpu_s,
+            theirs=each * peer.cpu_s,
+            bar=times(8),
+            equal=equal(mine.result, peer.result),
+            **told,
         )
 
     with tempfile.TemporaryDirectory() as folder:
@@ -114,7 +119,10 @@ def main() -> None:
         for count in sorted({n // 8, n}):
             outputs, references = pairs(n, 10, 60)
             file.write_text(json.dumps([outputs[:count], references[:count]]), encoding="utf-8")
-            runs = {side: [command([sys.executable, "-c", code, str(file)]) for _ in range(bench.repeats)] for side, code in FRESH.items()}
+            runs = {
+                side: [command([sys.executable, "-c", code, str(file)]) for _ in range(bench.repeats)]
+                for side, code in FRESH.items()
+            }
             fast, slow = median(runs["evalkit"]), median(runs["nltk"])
             bench.row(
                 f"METEOR, fresh process, {count:,} pairs", evalkit=1e3 * fast.cpu_s / count, theirs=1e3 * slow.cpu_s / count,

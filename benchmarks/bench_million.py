@@ -104,7 +104,13 @@ def main() -> None:
         told = {"inputs": f"{n:,} records, levenshtein, rouge", "equal": f"the scores of {count:,} records to 1e-12"}
     bench.row("a million records, wall", unit="s", evalkit=wall, **told)
     bench.row("a million records, CPU of all processes", unit="s", evalkit=cpu, **told)
-    bench.row(f"a million records, busy share of {cores()} cores", unit="%", evalkit=100 * cpu / (cores() * wall), bar=at_least(90), **told)
+    bench.row(
+        f"a million records, busy share of {cores()} cores",
+        unit="%",
+        evalkit=100 * cpu / (cores() * wall),
+        bar=at_least(90),
+        **told,
+    )
     bench.row("a million records, peak memory of all processes", unit="MiB", evalkit=peak, bar=at_most(800), **told)
     bench.finish("numpy", "pyarrow", "msgspec", "rapidfuzz", "rouge-score")
 

@@ -135,7 +135,7 @@ def main() -> None:
                 )  # fmt: skip
             if name == "ids.jsonl":
                 bench.row(
-                    f"checking and reading {name}, peak memory", unit="MB", evalkit=mine.peak_mb, peer="pandas",
+                    f"checking and reading {name}, peak memory", unit="MiB", evalkit=mine.peak_mb, peer="pandas",
                     theirs=runs[-1].peak_mb, bar=times(1), **told,
                 )  # fmt: skip
     bench.finish("numpy", "pyarrow", "msgspec")

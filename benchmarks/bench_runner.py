@@ -91,7 +91,7 @@ def measured(folder: Path, n: int) -> Callable[[], dict[str, Any]]:
         for metric in plan.cpu.values():  # imports, WordNet
             metric.score(Batch(warm.columns))
         alone = Clocks()
-        totals: dict[str, Any] = {label: 0.0 for label in plan.cpu}
+        totals: dict[str, Any] = dict.fromkeys(plan.cpu, 0.0)
         for chunk in plan.data.chunks:
             batch = chunk.read()
             for label, metric in plan.cpu.items():
@@ -163,7 +163,15 @@ def main() -> None:
     reading, within = parts.pop("reading"), parts.pop("metrics")
     added = parts | workers
     inputs, equal = f"classic.yaml, {n:,} records", "sums of all rows, with and without the runner, to 1e-9"
-    bench.row("metrics alone", inputs=inputs, unit="s", evalkit=metrics, equal=equal, by_metric=_rounded(found["alone"]), within_run=within)
+    bench.row(
+        "metrics alone",
+        inputs=inputs,
+        unit="s",
+        evalkit=metrics,
+        equal=equal,
+        by_metric=_rounded(found["alone"]),
+        within_run=within,
+    )
     for part, seconds in sorted(added.items(), key=lambda item: -item[1]):
         bench.row(f"the runner adds: {part}", inputs=inputs, unit="s", evalkit=seconds)
     bench.row(

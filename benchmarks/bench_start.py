@@ -15,8 +15,9 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-import evalkit
 from _common import Benchmark, Measured, at_most, command, median, times
+
+import evalkit
 
 HEAVY = ("numpy", "pandas", "nltk", "torch", "pyarrow", "scipy", "sacrebleu")
 LOOK = f"""

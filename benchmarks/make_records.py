@@ -1,6 +1,6 @@
 """A large JSONL of question-and-answer-like records, made from the project's own passages by seeded edits.
 
-    python benchmarks/make_records.py FILE [--records N] [--words N] [--classic]
+python benchmarks/make_records.py FILE [--records N] [--words N] [--classic]
 """
 
 from __future__ import annotations

@@ -94,8 +94,9 @@ def _machines(results: Sequence[Mapping[str, Any]]) -> list[str]:
     for told in results:
         for package, version in told["versions"].items():
             versions.setdefault(package, set()).add(version)
-    where = [f"Measured: {line}{'' if len(lines) == 1 else f' ({", ".join(names)})'}." for line, names in lines.items()]
-    return [*where, "", "Packages: " + ", ".join(f"{package} {'/'.join(sorted(told))}" for package, told in sorted(versions.items())) + "."]
+    where = [f"Measured: {line}" + (f" ({', '.join(names)})." if len(lines) > 1 else ".") for line, names in lines.items()]
+    packages = ", ".join(f"{package} {'/'.join(sorted(told))}" for package, told in sorted(versions.items()))
+    return [*where, "", f"Packages: {packages}."]
 
 
 def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -108,7 +109,7 @@ def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
             ratio, peer = row["ratio"], row["peer"] or ""
             name, comma, how = peer.partition(",")
             named = f"{name} {row['version']}{comma}{how}" if row["version"] else peer
-            bar = f"{row['bar']}{'' if row['met'] else ' **missed**'}" if row["bar"] else ""
+            bar = f"{row['bar']}{' **missed**' if row['met'] is False else ''}" if row["bar"] else ""
             cells = (
                 row["work"], named, shown(row["peer_value"], row["unit"]) if peer else "", shown(row["evalkit"], row["unit"]),
                 f"{shown(ratio, '').strip()}×" if ratio is not None else "", bar,
