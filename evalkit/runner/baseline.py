@@ -79,8 +79,11 @@ class Baseline:
 
     @classmethod
     def of(cls, run: Run) -> Baseline:
-        there = run.folder is not None and (run.folder / ROWS).is_file()
-        return cls(run, Table(run.folder) if there and run.folder else None)
+        if run.folder is None or not (run.folder / ROWS).is_file():
+            return cls(run, None)
+        table = Table(run.folder)
+        table.check_scores()  # reports read them, and that is after all has been paid for
+        return cls(run, table)
 
 
 @dataclass(frozen=True)

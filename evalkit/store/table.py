@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.core.errors import StoreError
+from evalkit.core.errors import StoreError, quote
 from evalkit.core.rows import Floats
 from evalkit.store.arrow import codes, to_floats
 from evalkit.store.parts import read_whole
@@ -37,8 +36,9 @@ class Table:
             with pq.ParquetFile(folder / ROWS) as file:
                 self.n = int(file.metadata.num_rows)
                 names = file.schema_arrow.names
-            if self.n > MOST_ROWS or "id" not in names or len(set(names)) < len(names):
-                raise ValueError("it is none that evalkit wrote")
+                check(file.schema_arrow)
+            if self.n > MOST_ROWS:
+                raise ValueError("it has too many rows")
         except Exception as error:
             raise _damaged(folder / ROWS, error) from error
         self.attributes = tuple(name[1:] for name in names if name.startswith("@"))
@@ -103,36 +103,68 @@ class Table:
         mask[list(self.notes(label, kind))] = True
         return mask
 
+    def check_scores(self) -> None:
+        """Look whether scores.parquet, where there is one, belongs to these rows.
+
+        Raises:
+            StoreError: it does not.
+        """
+        self._names_of_scores()
+
     def _names_of_scores(self) -> frozenset[str]:
         if self._score_names is None:
             import pyarrow.parquet as pq
 
             path = self.folder / SCORES
             try:
-                self._score_names = frozenset(pq.read_schema(path).names) if path.is_file() else frozenset()
+                self._score_names = frozenset()
+                if path.is_file():
+                    with pq.ParquetFile(path) as file:
+                        if file.metadata.num_rows != self.n:
+                            raise ValueError("it has not as many rows as rows.parquet")
+                        check(file.schema_arrow)
+                        self._score_names = frozenset(file.schema_arrow.names)
             except Exception as error:
                 raise _damaged(path, error) from error
         return self._score_names
 
     def _floats(self, file: str, name: str) -> NDArray[np.float64]:
-        import pyarrow as pa
-
-        return to_floats(self._column(file, name, (pa.float64(),)))
+        return to_floats(self._column(file, name, text=False))
 
     def _texts(self, file: str, name: str) -> pa.ChunkedArray:
-        import pyarrow as pa
+        return self._column(file, name, text=True)
 
-        return self._column(file, name, (pa.string(), pa.large_string()))
-
-    def _column(self, file: str, name: str, kinds: Sequence[pa.DataType]) -> pa.ChunkedArray:
+    def _column(self, file: str, name: str, *, text: bool) -> pa.ChunkedArray:
         """A column of the kind that evalkit writes: its bytes are taken as they stand, so the kind must be certain."""
         try:
             column = read_whole(self.folder / file, [name])[name]
-            if column.type not in kinds or len(column) != self.n or (name == "id" and column.null_count):
-                raise ValueError(f"{name} is none that evalkit wrote")
+            if _is_text(column.type) != text or len(column) != self.n or (name == "id" and column.null_count):
+                raise ValueError(f"the column {quote(name)} is none that evalkit wrote")
         except Exception as error:
             raise _damaged(self.folder / file, error) from error
         return column
+
+
+def check(schema: pa.Schema) -> None:
+    """Look whether a file has columns as evalkit writes them: texts and 64-bit floats, each name once, and ids.
+
+    Raises:
+        ValueError: it has others.
+    """
+    import pyarrow as pa
+
+    if "id" not in schema.names or len(set(schema.names)) < len(schema.names):
+        raise ValueError("it is none that evalkit wrote")
+    for field in schema:
+        told = "#" not in field.name or field.name.startswith("@")  # elsewhere than in rows.parquet, scores are floats
+        if not (_is_text(field.type) and told) and field.type != pa.float64():
+            raise ValueError(f"the column {quote(field.name)} is none that evalkit wrote")
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(kind in (pa.string(), pa.large_string()))
 
 
 def _damaged(path: Path, error: Exception) -> StoreError:
