@@ -193,9 +193,11 @@ def _ticks(spread: Histogram, axis: _Axis, floor: float) -> list[str]:
         if len(values) > 6:
             values = [values[0], values[len(values) // 2], values[-1]]
         texts = [f"{value:g}".replace("-", numbers.MINUS) if abs(value) < 1e6 else numbers.number(value) for value in values]
-        if all(len(text) <= 7 for text in texts):
-            places = zip(map(axis, values), texts, strict=True)
-            return [_text("tick", x, floor + 15, text, "middle", AXIS, 10.5) for x, text in places]
+        if any(len(text) > 7 for text in texts):  # thirds and sevenths: the ends are round
+            values, texts = [values[0], values[-1]], [numbers.number(values[0]), numbers.number(values[-1])]
+            texts = [f"{value:g}" if value == int(value) and abs(value) < 1e6 else text for value, text in zip(values, texts)]
+        places = zip(map(axis, values), texts, strict=True)
+        return [_text("tick", x, floor + 15, text, "middle", AXIS, 10.5) for x, text in places]
     low, high = axis.low, axis.high
     shown = numbers.decimals(max(low, high, key=abs))
     return [
