@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import sys
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, get_args, get_origin
 
 from evalkit.cli.running import relative
-from evalkit.core.content import project_root
+from evalkit.core.content import Document, project_root
 from evalkit.core.errors import SpecError, UnknownName
 from evalkit.core.registry import Entry, entries, lookup
 from evalkit.core.run import Run
@@ -54,8 +55,11 @@ def _registered(name: str) -> Entry | None:
 
 
 def _part(entry: Entry) -> dict[str, Any]:
+    from evalkit.specs.options import option_types
+
     cls = entry.load()
     options = {}
+    types = option_types(cls) if dataclasses.is_dataclass(cls) else {}
     for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
         if field.name in entry.preset:
             continue
@@ -65,7 +69,7 @@ def _part(entry: Entry) -> dict[str, Any]:
         elif field.default_factory is not dataclasses.MISSING:
             default = field.default_factory()
         required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        options[field.name] = {"type": str(field.type), "default": default, "required": required}
+        options[field.name] = {"type": _type(types.get(field.name, field.type)), "default": default, "required": required}
     return {
         "name": entry.name,
         "kind": entry.kind,
@@ -161,6 +165,24 @@ def _tell(part: dict[str, Any], as_json: bool) -> None:
             _print(f"  {name.ljust(width)}   {option['type']}, {default}")
 
 
+def _type(annotation: Any) -> str:
+    """A type as a suite's author thinks of it: ``any | all`` for a choice, ``list of text`` for a tuple of strings."""
+    plain = {str: "text", int: "whole number", float: "number", bool: "true | false", type(None): "none", Any: "anything"}
+    inner = get_args(annotation)
+    origin = get_origin(annotation) or annotation
+    if annotation in plain:
+        return plain[annotation]
+    if origin is Literal:
+        return " | ".join(map(str, inner))
+    if inspect.isclass(origin) and issubclass(origin, Mapping):
+        return "mapping"
+    if origin in (tuple, list) and inner:
+        return f"list of {_type(inner[0])}"
+    if inner:  # a union
+        return " | ".join(map(_type, inner))
+    return "file" if annotation is Document else str(getattr(annotation, "__name__", annotation))
+
+
 def _spelled(value: Any) -> str:
     """A default as a suite would write it."""
     if value is None:
@@ -169,4 +191,4 @@ def _spelled(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_spelled, value)) + "]"
-    return str(value)
+    return str(value) if value != "" else '""'

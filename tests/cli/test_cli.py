@@ -161,7 +161,7 @@ def test_show_prints_a_runs_fingerprints_and_a_metrics_options(suite: Path, cli:
     shown = cli("show", "latest").stdout
     assert "fingerprints" in shown
     assert "exact_match|ignore_case:no" in shown
-    assert re.search(r"stemmer +bool, default true", cli("show", "rouge").stdout)
+    assert re.search(r"stemmer +true \| false, default true", cli("show", "rouge").stdout)
     assert cli("show", "s.yaml").stdout == SUITE
     wrong = cli("show", "rogue")
     assert wrong.returncode == 2
