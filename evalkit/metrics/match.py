@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch, Ragged
 from evalkit.core.contracts import Metric
@@ -18,9 +17,9 @@ from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.metrics.share import Share, hits
 from evalkit.stats.ratio import ratio
-from evalkit.text.normalise import squad_tokens, stripped
-
-Texts = Sequence[Sequence[str]]  # a list of tokens each
+from evalkit.text.ngrams import Sequences
+from evalkit.text.normalise import squad_ids, squad_numbers, stripped
+from evalkit.text.overlap import shared_ngrams
 
 
 @metric("exact_match")
@@ -145,59 +144,27 @@ class TokenF1(Metric):
 
     def measure(self, batch: Batch) -> Rows:
         references = batch.lists("reference")
-        outputs = batch.derive(("squad_tokens", "output"), lambda: list(map(squad_tokens, batch.texts("output"))))
-        wanted = batch.derive(("squad_tokens", "reference"), lambda: list(map(squad_tokens, references.flat)))
-        scores = token_f1(outputs, wanted, references.owners)
+        numbers = batch.derive("squad numbers", squad_numbers)
+        found = batch.derive(("squad ids", "output"), lambda: squad_ids(batch.texts("output"), numbers))
+        wanted = batch.derive(("squad ids", "reference"), lambda: squad_ids(references.flat, numbers))
+        scores = token_f1(found if references.single else found.take(references.owners), wanted)
         return Rows.of(references.best(scores), np.ones(len(batch)))
 
     def combine(self, totals: Floats) -> Floats:
         return ratio(totals[..., 0], totals[..., 1])[..., None]
 
 
-def token_f1(outputs: Texts, references: Texts, owners: NDArray[np.int64]) -> Floats:
-    """F1 of each reference with its owner's output, shape (len(references),)."""
-    ids: dict[str, int] = {}
-    found, found_lengths = _flat_ids(outputs, ids)
-    wanted, wanted_lengths = _flat_ids(references, ids)
-    size = max(len(ids), 1)
-    # A token's second occurrence in a text is another token: then what two texts share is a plain set intersection.
-    found_keys, found_nth = _occurrences(found, found_lengths, size)
-    wanted_keys, wanted_nth = _occurrences(wanted, wanted_lengths, size)
-    depth = int(max(found_nth.max(initial=0), wanted_nth.max(initial=0))) + 1
-    # A reference's tokens are looked up in the text of the output that owns it.
-    places = np.repeat(np.arange(len(references)), wanted_lengths)
-    wanted_keys = owners[places] * size + wanted_keys % size
-    shared = np.isin(wanted_keys * depth + wanted_nth, found_keys * depth + found_nth)
-    common = np.bincount(places[shared], minlength=len(references)).astype(np.float64)
-    lengths = found_lengths[owners] + wanted_lengths
+def token_f1(found: Sequences, wanted: Sequences) -> Floats:
+    """F1 of the tokens of each pair, shape (n,)."""
+    common = shared_ngrams(found, wanted, 1).astype(np.float64)
     # 2·(c/p)·(c/r) / (c/p + c/r) with p and r tokens is 2c / (p + r); the script's own order of operations is kept, to
     # agree with it to the last digit.
-    precision, recall = ratio(common, found_lengths[owners], 0.0), ratio(common, wanted_lengths, 0.0)
+    precision, recall = ratio(common, found.lengths, 0.0), ratio(common, wanted.lengths, 0.0)
     scores = ratio(2 * precision * recall, precision + recall, 0.0)
-    scores[lengths == 0] = 1.0
+    scores[found.lengths + wanted.lengths == 0] = 1.0
     return scores
 
 
 def repeated(outputs: list[str], references: Ragged) -> Sequence[str]:
     """Each output once for every reference of its record."""
     return outputs if references.single else [outputs[owner] for owner in references.owners.tolist()]
-
-
-def _flat_ids(texts: Texts, ids: dict[str, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Token ids of all texts, flat, and how many each has; new tokens are entered in ``ids``."""
-    flat = [ids.setdefault(token, len(ids)) for tokens in texts for token in tokens]
-    return np.array(flat, dtype=np.int64), np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
-
-
-def _occurrences(
-    tokens: NDArray[np.int64], lengths: NDArray[np.int64], size: int
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """For each token a key of (text, token), and how often that key stood before it."""
-    keys = np.repeat(np.arange(len(lengths)), lengths) * size + tokens
-    order = np.argsort(keys, kind="stable")
-    ordered = keys[order]
-    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]]) if len(ordered) else np.zeros(0, dtype=np.int64)
-    runs = np.diff(np.append(first, len(ordered)))
-    nth = np.empty(len(keys), dtype=np.int64)
-    nth[order] = np.arange(len(keys)) - np.repeat(first, runs)
-    return keys, nth
