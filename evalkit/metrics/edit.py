@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import Metric
@@ -14,6 +15,8 @@ from evalkit.core.rows import Floats, Rows
 from evalkit.stats.ratio import ratio
 from evalkit.text.edit import edit_distances, lengths_of, similarities, words_as_characters
 from evalkit.text.vocabulary import Numbering
+
+MOST_PAIRS = 1_000_000_000_000  # of a character here and one there: about a minute
 
 
 @metric("levenshtein")
@@ -62,7 +65,20 @@ class Levenshtein(Metric):
         if not references.single:
             owners = references.owners
             outputs, lengths = [outputs[owner] for owner in owners.tolist()], lengths[owners]
+        sizes = lengths_of(gold)
+        errors = too_long(lengths * sizes, references.owners)
+        if errors:
+            outputs = ["" if owner in errors else text for owner, text in zip(references.owners.tolist(), outputs)]
         distances = edit_distances(outputs, gold)
-        alike = similarities(distances, lengths, lengths_of(gold))
+        alike = similarities(distances, lengths, sizes)
         closest = references.best(distances.astype(np.float64), highest=False)
-        return Rows.of(closest, references.best(alike), np.ones(len(batch)))
+        rows = Rows.of(closest, references.best(alike), np.ones(len(batch)))
+        rows.errors.update(errors)
+        rows.values[list(errors)] = np.nan
+        return rows
+
+
+def too_long(pairs: NDArray[np.int64], owners: NDArray[np.int64]) -> dict[int, str]:
+    """The records with a pair of texts that would take minutes, and why; ``pairs`` are products of both lengths."""
+    why = f"output and reference are too long to compare: their lengths multiply to more than {MOST_PAIRS:,}"
+    return dict.fromkeys(owners[pairs > MOST_PAIRS].tolist(), why)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import operator
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -37,10 +36,12 @@ class ExactMatch(Share):
     regexes_to_ignore: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
+        if self.regexes_to_ignore:
+            import regex  # type: ignore[import-untyped,unused-ignore]
         for pattern in self.regexes_to_ignore:
             try:
-                re.compile(pattern)
-            except re.error as error:
+                regex.compile(pattern)
+            except regex.error as error:
                 raise ValueError(f"regexes_to_ignore: {quote(pattern)} is not a regular expression: {error}") from None
 
     def measure(self, batch: Batch) -> Rows:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, NoReturn
@@ -24,6 +24,7 @@ _FENCE = re.compile(r"^[ \t]*(`{3,}|~{3,})[^\n]*\n(.*?)^[ \t]*\1", re.DOTALL | r
 _OPENING = re.compile(r"[{\[]")
 _STARTS = 200  # brackets at which `first` looks for a value before it gives up
 _LONGEST = 300  # characters of a reason
+PATIENCE_S = 1.0  # for one pattern of a schema on one text
 _TOO_DEEP = "the output is nested too deeply to be read"
 
 
@@ -90,6 +91,8 @@ class JsonSchema(Share):
                 reasons[index] = str(error)
             except RecursionError:
                 errors[index] = _TOO_DEEP
+            except TimeoutError:
+                errors[index] = f"a pattern of the schema took longer than {PATIENCE_S:g} s on this output"
             else:
                 if fault is None:
                     found[index] = 1
@@ -115,7 +118,7 @@ class JsonSchema(Share):
         except SchemaError as error:
             raise ValueError(f"{where}: {error.json_path}: {shortened(error.message)}") from None
         registry = _closed_registry(schema, kind, where)
-        return kind(schema, registry=registry, format_checker=kind.FORMAT_CHECKER if self.formats else None)
+        return _patient(kind)(schema, registry=registry, format_checker=kind.FORMAT_CHECKER if self.formats else None)
 
     def _parsed(self) -> tuple[Any, str]:
         """The schema as JSON, and what to call it in a message."""
@@ -130,6 +133,45 @@ class JsonSchema(Share):
                 return yaml.safe_load(self.schema.text), self.schema.path
             except yaml.YAMLError as error:
                 raise ValueError(f"{self.schema.path}: is neither JSON nor YAML: {shortened(str(error))}") from None
+
+
+def _patient(kind: Any) -> Any:
+    """A validator whose patterns give up: some need exponential time on some texts, and the texts are a model's.
+
+    Raises, when it validates:
+        TimeoutError: a pattern took too long.
+    """
+    import regex  # type: ignore[import-untyped,unused-ignore]
+    from jsonschema import validators
+    from jsonschema.exceptions import ValidationError
+
+    def matches(pattern: str, text: str) -> bool:
+        return regex.search(pattern, text, timeout=PATIENCE_S) is not None
+
+    def pattern(validator: Any, told: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
+        if validator.is_type(instance, "string") and not matches(told, instance):
+            yield ValidationError(f"{instance!r} does not match {told!r}")
+
+    def properties(validator: Any, told: Mapping[str, Any], instance: Any, _schema: Any) -> Iterator[ValidationError]:
+        if not validator.is_type(instance, "object"):
+            return
+        for expression, inner in told.items():
+            for name, value in instance.items():
+                if matches(expression, name):
+                    yield from validator.descend(value, inner, path=name, schema_path=expression)
+
+    additional = kind.VALIDATORS.get("additionalProperties")
+
+    def others(validator: Any, told: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+        if "patternProperties" in schema and validator.is_type(instance, "object"):
+            expressions = schema["patternProperties"]
+            instance = {name: value for name, value in instance.items() if not any(matches(each, name) for each in expressions)}
+            schema = {key: value for key, value in schema.items() if key != "patternProperties"}
+        yield from additional(validator, told, instance, schema) or ()
+
+    ours = {"pattern": pattern, "patternProperties": properties, "additionalProperties": others}
+    extend: Any = validators.extend
+    return extend(kind, {name: check for name, check in ours.items() if name in kind.VALIDATORS})
 
 
 def _closed_registry(schema: Any, kind: Any, where: str) -> Any:

@@ -18,6 +18,8 @@ from evalkit.text.ngrams import Sequences
 from evalkit.text.ter_shift import shifted_edits
 from evalkit.text.ter_tokens import tercom_line
 
+MOST_PAIRS = 2_000_000_000  # of a word here and one there: about a gigabyte
+_TOO_LONG = f"output and reference are too long to compare: their words multiply to more than {MOST_PAIRS:,}"
 _SURROGATES = 0xD800  # the first code point that is no character; there are 0x800 of them
 
 
@@ -46,15 +48,21 @@ class Ter(Metric):
         references = batch.lists("reference")
         hypotheses = self._words(batch, "output", batch.texts("output"))
         gold = self._words(batch, "reference", references.flat)
+        owners = references.owners.tolist()
+        errors = {owner: _TOO_LONG for owner, words in zip(owners, gold) if len(hypotheses[owner]) * len(words) > MOST_PAIRS}
         edits = np.array(
-            [shifted_edits(hypotheses[owner], words) for owner, words in zip(references.owners.tolist(), gold)],
+            [shifted_edits(hypotheses[owner], words) if owner not in errors else 0 for owner, words in zip(owners, gold)],
             dtype=np.float64,
         )
         lengths = np.fromiter(map(len, gold), np.float64, len(gold))
         if references.single:
-            return Rows.of(edits, lengths)
-        starts = references.offsets[:-1]
-        return Rows.of(np.minimum.reduceat(edits, starts), np.add.reduceat(lengths, starts) / references.counts)
+            rows = Rows.of(edits, lengths)
+        else:
+            starts = references.offsets[:-1]
+            rows = Rows.of(np.minimum.reduceat(edits, starts), np.add.reduceat(lengths, starts) / references.counts)
+        rows.errors.update(errors)
+        rows.values[list(errors)] = np.nan
+        return rows
 
     def combine(self, totals: Floats) -> Floats:
         edits, words = totals[..., 0], totals[..., 1]

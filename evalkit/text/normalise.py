@@ -9,11 +9,13 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.core.errors import quote
 from evalkit.text.ngrams import Sequences, offsets_of
 from evalkit.text.vocabulary import Numbering, blocks
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
+PATIENCE_S = 1.0  # for one pattern on one text
 _BLOCK = 1 << 20  # characters whose tokens are Python objects for a moment
 _END, _OUT, _FIRST = 0, 1, 2  # ids of the mark behind a text and of articles; tokens follow
 _MARK = "A"  # lower-cased text has none
@@ -48,6 +50,16 @@ def squad_ids(texts: Sequence[str], numbers: Numbering) -> Sequences:
         lengths.append(np.diff(before[np.flatnonzero(marked == _END)], prepend=0))
         ids.append(marked[real])
     return Sequences(np.concatenate(ids), offsets_of(np.concatenate(lengths)))
+
+
+def _without_matches(texts: Sequence[str], pattern: str) -> list[str]:
+    import regex  # type: ignore[import-untyped,unused-ignore]  # it can be stopped: some patterns need exponential time
+
+    delete = regex.compile(pattern)
+    try:
+        return [delete.sub("", text, timeout=PATIENCE_S) for text in texts]
+    except TimeoutError:
+        raise ValueError(f"the pattern {quote(pattern)} took longer than {PATIENCE_S:g} s on a text") from None
 
 
 def _squad_words(texts: Sequence[str]) -> list[str]:
@@ -87,15 +99,14 @@ def stripped(
     """Texts without what is named; in the order of Hugging Face's `exact_match`: patterns, case, punctuation, digits.
 
     Args:
-        patterns: regular expressions whose matches are deleted, one after the other.
+        patterns: regular expressions whose matches are deleted, one after the other; a text may take each a second.
         case: lower the case.
         punctuation: delete ASCII punctuation.
         digits: delete ASCII digits.
     """
     kept = list(texts)
     for pattern in patterns:
-        delete = re.compile(pattern)
-        kept = [delete.sub("", text) for text in kept]
+        kept = _without_matches(kept, pattern)
     if case:
         kept = [text.lower() for text in kept]
     if punctuation:
