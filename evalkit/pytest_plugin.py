@@ -85,7 +85,7 @@ class SuiteItem(pytest.Item):
     def reportinfo(self) -> tuple[Path, None, str]:
         """The suite, and which of its gates."""
         assert isinstance(self.parent, Suite)
-        return Path(self.parent.suite), None, f"{self.parent.suite}::{self.name}"
+        return Path(self.parent.suite), None, f"{self.parent.suite}[{self.name}]"
 
 
 class Scored(SuiteItem):

@@ -78,7 +78,7 @@ def run_suite(wanted: Wanted) -> int:
 
 
 def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
-    from evalkit.reports.console import make_console
+    from evalkit.reports.console import make_console, say
     from evalkit.reports.terminal import print_header, print_run
     from evalkit.runner.data import limited, open_data
     from evalkit.runner.execute import Options, execute
@@ -101,6 +101,7 @@ def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
         sys.stdout.write(results_json(outcome.run))
         return outcome.run.exit_code
     paths = kept["paths"]
+    say(console)
     print_run(kept["summary"], console, report=relative(paths.get("html") or paths["json"]), header=False)
     return outcome.run.exit_code
 

@@ -75,7 +75,7 @@ class Usage:
     cost: float | None = None
 
 
-@dataclass
+@dataclass(repr=False)
 class Run:
     """A finished run, as Python holds it; `to_json` is results.json."""
 
@@ -95,6 +95,9 @@ class Run:
     seconds: float = 0.0
     folder: Path | None = None
     exit_code: int = 0
+
+    def __repr__(self) -> str:
+        return f"<Run {self.run_id}: {self.status}, {len(self.metrics)} values over {self.dataset.get('n', 0):,} records>"
 
     def __getitem__(self, name: str) -> Value:
         if name in self.metrics:

@@ -120,6 +120,7 @@ def _start(modules: Sequence[str]) -> subprocess.Popen[bytes]:
         [sys.executable, "-c", "from evalkit.core.workers import main; main()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        process_group=0,  # Ctrl-C is for the parent, which ends its workers itself
         env={**os.environ, **single, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
     )
     _send(process.stdin, (sys.path, modules))

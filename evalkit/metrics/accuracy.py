@@ -28,8 +28,8 @@ class Accuracy(Metric):
     only.
 
     0/0 is as in scikit-learn: 0 for a label that occurs on one side only; a label that occurs on neither has no value
-    and is left out of the macro averages.  Kappa pools all labels outside ``labels`` and has no value where chance
-    alone agrees.  Of several references the one that fits counts, else the first.
+    and is left out of the macro averages.  Kappa takes all labels outside ``labels`` for one, and has no value where
+    chance alone agrees.  Of several references the one that fits counts, else the first.
     """
 
     needs = ("output", "reference")
@@ -70,7 +70,7 @@ class Accuracy(Metric):
         told, first = self._classes(outputs), self._classes(wanted)[references.offsets[:-1]]
         gold = np.where(hit > 0, told, first)
         one_hot = np.eye(len(self.labels) + 1)
-        counts = one_hot[told] * hit[:, None], one_hot[told], one_hot[gold]
+        counts = one_hot[told] * (told == gold)[:, None], one_hot[told], one_hot[gold]
         return Rows(np.column_stack([hit, np.ones(len(batch)), *counts]))
 
     def _classes(self, labels: list[str]) -> NDArray[np.int64]:
@@ -84,7 +84,7 @@ class Accuracy(Metric):
             return accuracy[..., None]
         both, told, gold = np.split(totals[..., 2:], 3, axis=-1)  # each (..., labels + 1)
         chance = ratio((told * gold).sum(-1), records * records)
-        kappa = ratio(accuracy - chance, 1 - chance)
+        kappa = ratio(ratio(both.sum(-1), records) - chance, 1 - chance)  # two labels of `other` agree here, as by chance
         both, told, gold = both[..., :-1], told[..., :-1], gold[..., :-1]
         each = np.stack(_rates(both, told, gold), axis=-2)  # (..., 3, labels)
         pooled = np.stack(_rates(both.sum(-1), told.sum(-1), gold.sum(-1)), axis=-1)

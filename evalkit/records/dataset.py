@@ -80,6 +80,7 @@ def scan(
     workers: Workers | None = None,
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
+    selects: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """Check all records of some files in one pass, and divide them into chunks.
@@ -93,6 +94,7 @@ def scan(
         shuffle: seed of the sample, which stays in the data set's order; a smaller sample is part of a larger one.
         workers: processes that share the pass, where the files are large enough to gain by it.
         needs: canonical column → who needs it, for the message when no record has it.
+        selects: likewise of columns that must be there, but may be null in every record.
         progress: is called with bytes done and bytes in all.
 
     Raises:
@@ -106,7 +108,7 @@ def scan(
     sha256, stopped = _digest_in_background([source.path for source in sources])
     try:
         scanned = scan_all(sources, fields, limit=first, workers=workers, progress=progress)
-        whole = checked(sources, scanned, told, fields, needs)
+        whole = checked(sources, scanned, told, fields, needs, selects)
     except BaseException:
         stopped.set()
         raise
@@ -124,6 +126,7 @@ def scan_stdin(
     workers: Workers | None = None,
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
+    selects: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """Check records that arrive on a stream; they are kept in ``spool_folder``, under a name made of their sha256.
@@ -133,7 +136,7 @@ def scan_stdin(
     path = spooled_stream(stream, spool_folder)
     return scan(
         [path], label=label, fields=fields, limit=limit, shuffle=shuffle, workers=workers, chunk_records=chunk_records,
-        needs=needs, progress=progress,
+        needs=needs, selects=selects, progress=progress,
     )  # fmt: skip
 
 
@@ -147,6 +150,7 @@ def scan_hf(
     workers: Workers | None = None,
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
+    selects: Mapping[str, str] | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """Check a Hugging Face data set; its records are written to ``spool_folder`` as JSONL, so that workers can read them.
@@ -163,7 +167,7 @@ def scan_hf(
     path = spooled_hub(name, spool_folder)
     return scan(
         [path], label=name, fields=fields, limit=limit, shuffle=shuffle, workers=workers, chunk_records=chunk_records,
-        needs=needs, progress=progress,
+        needs=needs, selects=selects, progress=progress,
     )  # fmt: skip
 
 
@@ -176,6 +180,7 @@ def from_records(
     shuffle: int | None = None,
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
+    selects: Mapping[str, str] | None = None,
 ) -> DataSet:
     """Check records that are in memory: a pandas DataFrame, or a list of dicts; NaN is an absent value.
 
@@ -185,7 +190,9 @@ def from_records(
     held, n = columns_of(records)
     source = InMemory(Path(label), label, n, 0, held)
     fields = dict(fields or {})
-    whole = checked([source], [[scan_piece(source, piece, fields, None) for piece in source.pieces()]], label, fields, needs)
+    whole = checked(
+        [source], [[scan_piece(source, piece, fields, None) for piece in source.pieces()]], label, fields, needs, selects
+    )
     dataset = _divide(whole, label, "", fields, limit, shuffle, chunk_records)
     read = [{name: list(values) for name, values in chunk.read().columns.items()} for chunk in dataset.chunks]
     dataset.chunks = [MemoryChunk(chunk.index, chunk.start, chunk.n, columns) for chunk, columns in zip(dataset.chunks, read)]
@@ -196,13 +203,18 @@ def from_records(
 
 
 def checked(
-    sources: list[Source], scanned: list[list[Scanned]], label: str, fields: Mapping[str, str], needs: Mapping[str, str] | None
+    sources: list[Source],
+    scanned: list[list[Scanned]],
+    label: str,
+    fields: Mapping[str, str],
+    needs: Mapping[str, str] | None,
+    selects: Mapping[str, str] | None,
 ) -> Whole:
     """The scanned pieces as one, or everything that is wrong with them as one error."""
     whole = Whole.of(sources, scanned)
     found = Findings()
     report(found, whole, scanned)
-    check_columns(found, label, whole, fields, needs or {})
+    check_columns(found, label, whole, fields, needs or {}, selects or {})
     check_ids(found, whole, fields)
     if not whole.n and not found:
         found.add(-1, 0, "empty", Problem(label, "there are no records", nothing_hint(sources)))

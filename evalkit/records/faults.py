@@ -279,7 +279,7 @@ class Survey:
             "mojibake": "hold UTF-8 read as another encoding in {} (such as Ã© for é)",
             "control": "hold control characters in {}",
             "entity": "hold HTML entities in {} (such as &amp;)",
-            "stand-in": "have a {} that is only a word for nothing (nan, none, null)",
+            "stand-in": "hold only a word for nothing in {} (nan, none, null)",
         }
         for word, say in says.items():
             for name in _TEXTS:

@@ -57,7 +57,9 @@ def report(found: Findings, whole: Whole, scanned: list[list[Scanned]]) -> None:
             base += part.lines
 
 
-def check_columns(found: Findings, label: str, whole: Whole, fields: Mapping[str, str], needs: Mapping[str, str]) -> None:
+def check_columns(
+    found: Findings, label: str, whole: Whole, fields: Mapping[str, str], needs: Mapping[str, str], selects: Mapping[str, str]
+) -> None:
     if not whole.n:
         return
     for name, source in fields.items():
@@ -66,7 +68,7 @@ def check_columns(found: Findings, label: str, whole: Whole, fields: Mapping[str
             hint = f"did you mean {quote(close)}?" if close else f"it has {_listed(whole.names)}"
             found.add(-1, 0, "fields", Problem(label, f"`fields` takes {name} from {quote(source)}, which no record has", hint))
     named = naming(whole.names, fields)
-    for name, who in needs.items():
+    for name, who in {**selects, **needs}.items():
         if name in fields and fields[name] not in whole.names:
             continue  # told above
         if name not in named:
@@ -74,7 +76,7 @@ def check_columns(found: Findings, label: str, whole: Whole, fields: Mapping[str
             close = likeliest(name, free)
             hint = f"is it {quote(close)}? then `fields: {{{name}: {close}}}`" if close else f"it has {_listed(whole.names)}"
             found.add(-1, 0, "needs", Problem(label, f"no record has the column {quote(name)}, which {who} needs", hint))
-        elif not whole.columns.get(name, Seen()).values:
+        elif name in needs and not whole.columns.get(name, Seen()).values:
             found.add(-1, 0, "needs", Problem(label, f"the column {quote(name)}, which {who} needs, is null in every record"))
 
 

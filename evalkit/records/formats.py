@@ -104,14 +104,18 @@ def _format_hint(path: Path, head: bytes) -> str:
     return _SUPPORTED
 
 
+def _called(folder: Path) -> str:
+    return "this folder" if folder == Path() else f"the folder {folder}"
+
+
 def _near_files(path: Path) -> str:
     folder = path.parent
     if "*" in path.name or "?" in path.name:
-        return f"the folder {folder} has {_few(folder)}" if folder.is_dir() else f"there is no folder {folder}"
+        return f"{_called(folder)} has {_few(folder)}" if folder.is_dir() else f"there is no folder {folder}"
     if not folder.is_dir():
         return f"there is no folder {folder}"
     close = nearest(path.name, _names(folder))
-    return f"did you mean {folder / close}?" if close else f"the folder {folder} has {_few(folder)}"
+    return f"did you mean {folder / close}?" if close else f"{_called(folder)} has {_few(folder)}"
 
 
 def _names(folder: Path) -> list[str]:

@@ -6,14 +6,20 @@ from evalkit.specs.suite import Suite
 
 
 def needs(suite: Suite) -> dict[str, tuple[str, ...]]:
-    """Every column that a suite reads, and who needs it: metrics by label, gates and slices by their place.
+    """Every column that a suite's metrics read, and the labels of those that do.
 
-    Columns have their canonical names, or for metadata their own; the data must have each of them.
+    Columns have their canonical names, or for metadata their own; the data must have each of them, with values.
     """
     who: dict[str, list[str]] = {}
     for spec in suite.metrics:
         for column in spec.metric.needs_of():
             who.setdefault(column, []).append(spec.label)
+    return {column: tuple(dict.fromkeys(names)) for column, names in who.items()}
+
+
+def selects(suite: Suite) -> dict[str, tuple[str, ...]]:
+    """Every column by which gates and slices pick records, and their places; it may be null in all of them."""
+    who: dict[str, list[str]] = {}
     for index, gate in enumerate(suite.gates):
         for column in gate.where:
             who.setdefault(column, []).append(f"gates[{index}].where")

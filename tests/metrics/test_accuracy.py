@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit import score
 from evalkit.core.batch import Batch
 from evalkit.metrics.accuracy import Accuracy
 
@@ -88,7 +89,8 @@ def expected(told: list[str], gold: list[str], labels: list[str]) -> dict[str, f
         return x if x in labels else "other"
 
     chance = sum([pooled(t) for t in told].count(c) * [pooled(g) for g in gold].count(c) for c in [*labels, "other"]) / n**2
-    figures["kappa"] = (figures[""] - chance) / (1 - chance) if chance != 1 else math.nan
+    agreed = sum(pooled(t) == pooled(g) for t, g in zip(told, gold, strict=True)) / n
+    figures["kappa"] = (agreed - chance) / (1 - chance) if chance != 1 else math.nan
     return figures
 
 
@@ -149,3 +151,10 @@ def test_a_label_that_occurs_nowhere_is_left_out_of_the_averages():
 def test_a_label_named_twice_is_refused():
     with pytest.raises(ValueError, match='labels: "yes" is named twice'):
         Accuracy(labels=("yes", "YES "))
+
+
+def test_labels_outside_the_named_ones_agree_by_pool_so_that_kappa_stays_within_its_range():
+    scores = score("accuracy", ["a"] * 9 + ["x"], ["b"] * 9 + ["x"], labels=["x", "y"])
+    assert scores.corpus["accuracy"] == pytest.approx(0.1)
+    assert scores.corpus["accuracy.kappa"] == pytest.approx(1.0)
+    assert math.isnan(score("accuracy", ["a", "b"], ["b", "a"], labels=["x"]).corpus["accuracy.kappa"])

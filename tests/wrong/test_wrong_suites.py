@@ -10,7 +10,7 @@ from cases import Case, wrong_data, wrong_suites
 from evalkit.core.errors import SpecError
 from evalkit.records.dataset import scan
 from evalkit.specs.load import load_suite
-from evalkit.specs.needs import needs
+from evalkit.specs.needs import needs, selects
 from evalkit.specs.override import split_overrides
 
 SUITES = list(wrong_suites())
@@ -33,9 +33,9 @@ def test_wrong_data_is_told_with_file_and_line(case: Case, tmp_path, monkeypatch
     case.write(project)
     monkeypatch.chdir(project)
     suite = load_suite(case.suite)
-    wanted = {column: " and ".join(who) for column, who in needs(suite).items()}
+    wanted, selecting = ({column: " and ".join(who) for column, who in read(suite).items()} for read in (needs, selects))
     with pytest.raises(SpecError) as told:
-        scan(suite.dataset.files, label=suite.dataset.path, fields=suite.dataset.fields, needs=wanted)
+        scan(suite.dataset.files, label=suite.dataset.path, fields=suite.dataset.fields, needs=wanted, selects=selecting)
     assert case.missed(str(told.value)) == [], str(told.value)
     assert not (project / ".evalkit").exists()
 
