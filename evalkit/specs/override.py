@@ -24,7 +24,7 @@ def split_overrides(pairs: Iterable[str]) -> dict[str, str]:
     for pair in pairs:
         key, equals, value = pair.partition("=")
         if not equals or not key.strip():
-            problems.append(Problem(f"--set {pair}", "this is not key=value", "write for instance --set dataset.limit=50"))
+            problems.append(Problem(_place(pair), "this is not key=value", "write for instance --set dataset.limit=50"))
         told[key.strip()] = value
     if problems:
         raise SpecError(problems)
@@ -40,7 +40,7 @@ def apply(tree: Tree, overrides: Mapping[str, Any]) -> None:
     if not isinstance(tree.value, Mapping):
         return
     for key, value in overrides.items():
-        place = f"--set {key}={value if isinstance(value, str) else found(value)}"
+        place = _place(f"{key}={value if isinstance(value, str) else found(value)}")
         try:
             as_yaml = isinstance(value, str) and value != "-"  # stdin, not a list of nothing
             parsed = parse_value(value) if as_yaml else value
@@ -48,6 +48,11 @@ def apply(tree: Tree, overrides: Mapping[str, Any]) -> None:
             tree.problems.extend(Problem(place, problem.what, problem.hint) for problem in error.problems)
             continue
         _set(tree, key.split("."), parsed, place)
+
+
+def _place(pair: str) -> str:
+    """An override as messages begin with it, cut where it would hide what they say."""
+    return f"--set {pair if len(pair) <= 120 else pair[:119] + '…'}"
 
 
 def _set(tree: Tree, keys: list[str], value: Any, place: str) -> None:
