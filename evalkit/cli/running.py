@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from evalkit.core.errors import Problem, SpecError
+from evalkit.core.errors import Problem, SpecError, quote
 from evalkit.core.workers import Workers
 from evalkit.specs.load import load_suite
 from evalkit.specs.override import split_overrides
@@ -121,6 +121,6 @@ def _not_yet(wanted: Wanted) -> None:
     if wanted.engine == "ray":
         raise SpecError(Problem("--engine ray", "not yet in this version", "use --engine local"))
     if wanted.engine != "local":
-        raise SpecError(Problem("--engine", f"no engine is called {wanted.engine!r}", "use --engine local"))
+        raise SpecError(Problem("--engine", f"no engine is called {quote(wanted.engine)}", "use --engine local"))
     if wanted.record is not None:
         raise SpecError(Problem("--record", "not yet in this version: it comes with the model backends", "run without it"))

@@ -82,7 +82,9 @@ class ParquetRows(Source):
                 numbers = np.arange(at, at + n)
                 tally.end = at = at + n
                 yield Block(_columns([batch], wanted), numbers, np.full(n, size), numbers - piece.low + 1)
-        except (pa.ArrowException, OSError) as error:
+        except UnicodeDecodeError as error:
+            tally.fault("encoding", 0, f"a text in it is not UTF-8 ({_first_line(error)})", "write the file again")
+        except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
             tally.fault("parquet", 0, f"the Parquet file is damaged: {_first_line(error)}", "copy or write it again")
         tally.lines += piece.high - piece.low
 
@@ -125,7 +127,9 @@ class _Cursor:
             self._open(group, columns)
         while self._held is None or row >= self._at + self._held.num_rows:
             self._at += self._held.num_rows if self._held is not None else 0
-            self._held = next(self._stream)
+            self._held = next(self._stream, None)
+            if self._held is None:
+                raise OSError("a row group has fewer rows than the file says")
         return self._held
 
     def _open(self, group: int, columns: list[str]) -> None:

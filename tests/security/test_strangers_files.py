@@ -221,3 +221,26 @@ def test_a_run_whose_folder_is_gone_is_told_by_its_path(suite: Path, call):
 def test_a_run_is_named_by_its_whole_id_and_nothing_like_a_pattern(suite: Path, call, name):
     assert call("run", "x.yaml")[0] == 0
     assert call("show", name)[0] == 2
+
+
+# --- data ------------------------------------------------------------------------------------------------------------
+
+
+def test_a_parquet_file_whose_texts_are_not_utf8_is_told(suite: Path, call):
+    offsets = pa.py_buffer(b"\0\0\0\0\1\0\0\0\2\0\0\0")
+    texts = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"\xffa")])
+    pq.write_table(pa.table({"output": texts, "reference": ["a", "a"]}), "x.parquet")
+    suite.write_text("dataset: {path: x.parquet}\nmetrics: [exact_match]\n")
+    code, out, err = call("run", "x.yaml")
+    assert (code, out) == (2, "")
+    assert "x.parquet: a text in it is not UTF-8" in err
+
+
+def test_a_parquet_file_with_a_pickle_in_its_schema_runs_nothing(suite: Path, call):
+    pickle = b"cos\nsystem\n(S'touch pwned'\ntR."
+    marks = {b"ARROW:extension:name": b"arrow.py_extension_type", b"ARROW:extension:metadata": pickle}
+    schema = pa.schema([("output", pa.string()), ("reference", pa.string()), pa.field("x", pa.string(), metadata=marks)])
+    pq.write_table(pa.table({"output": ["a"], "reference": ["a"], "x": ["a"]}, schema=schema), "x.parquet")
+    suite.write_text("dataset: {path: x.parquet}\nmetrics: [exact_match]\nslices: [x]\n")
+    assert call("run", "x.yaml")[0] == 0
+    assert not Path("pwned").exists()
