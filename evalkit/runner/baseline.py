@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -15,17 +15,20 @@ from numpy.typing import NDArray
 
 from evalkit.core.contracts import Measure
 from evalkit.core.errors import EvalkitError, Problem, SpecError, quote
+from evalkit.core.rows import Floats, Rows
 from evalkit.core.run import Run, Value
 from evalkit.runner.told import Told
-from evalkit.runner.values import Settings, statistic_of
+from evalkit.runner.values import Settings, statistic_of, wilson_bounds
 from evalkit.specs.home import shown
 from evalkit.specs.suite import Suite
 from evalkit.stats.bootstrap import Interval, difference, unpaired_difference
 from evalkit.stats.normal import normal_quantile
+from evalkit.stats.pairs import apart, paired_share, unseen
 from evalkit.store.catalog import Catalog
 from evalkit.store.table import ROWS, Table
 
 MOST_BYTES = 500 << 20  # of a results.json
+_FEW = 10  # differing records (or clusters) up to which a bootstrap of paired differences is not trusted alone
 
 
 class NoBaseline(EvalkitError, LookupError):
@@ -93,6 +96,7 @@ class Difference:
     interval: Interval
     n: int
     test: Literal["paired", "unpaired"]
+    same: bool = False  # every scored record stands in both runs, with the same rows
 
 
 def compare(
@@ -106,7 +110,9 @@ def compare(
 ) -> Difference | None:
     """Current minus baseline over the records in the masks; paired where the runs share ids, else unpaired.
 
-    Records whose cluster is known resample as clusters. None where the baseline has no such rows.
+    Records whose cluster is known resample as clusters. None where the baseline has no such rows. Shares get the score
+    intervals of `stats.pairs`. Runs whose rows are the same have a difference of 0 without width: taken for no change at
+    all, not for a sample of a small one.
     """
     if label not in theirs or len(theirs.labels[label]) != len(metric.columns):
         return None
@@ -123,21 +129,85 @@ def compare(
         codes = cluster_codes(table)
         own = codes[here] if codes is not None else None
         found = difference(a, b, clusters=own, **how)
-        return Difference(found, found.n, "paired")
+        both = a.scored & b.scored
+        differs = (mine[here] != other[there]).any(axis=1)[both]
+        same = not differs.any() and int(both.sum()) == int((~np.isnan(mine[mask]).any(axis=1)).sum())
+        if not same and both.any():
+            found = _known(found, metric, mine[here][both], other[there][both], differs, own[both] if own is not None else None)
+        return Difference(found, found.n, "paired", same)
     a, b = statistic_of(metric, other[their_mask]), statistic_of(metric, mine[mask])
     before, now = cluster_codes(theirs), cluster_codes(table)
     clusters = (before[their_mask] if before is not None else None, now[mask] if now is not None else None)
     found = unpaired_difference(a, b, clusters=clusters, **how)
+    for part in _shares(metric):
+        sides = []
+        for side, codes in zip((a, b), clusters, strict=True):
+            hits = metric.record_values(Rows(side.values[side.scored]))[:, part]
+            bounds = wilson_bounds(hits, codes[side.scored] if codes is not None else None, settings.confidence)
+            sides.append((float(hits.mean()), *bounds) if bounds else (math.nan, math.nan, math.nan))
+        found = _bounded(found, part, *apart(sides[0], sides[1]), "score")
     return Difference(found, found.n, "unpaired")
 
 
+def _known(
+    found: Interval,
+    metric: Measure,
+    mine: Floats,
+    other: Floats,
+    differs: NDArray[np.bool_],
+    clusters: NDArray[np.int64] | None,
+) -> Interval:
+    """A paired interval where the bootstrap knows too little: score intervals of shares; of others, a reach of what
+    may be unseen. Rows are those that both runs scored.
+
+    Where few records differ, the resamples hold little but those: no loss among them is no proof that none happens. Up
+    to `_FEW` units the ends lie at least as far out as if a share of `unseen` units lost, or gained, the whole range of
+    the scores.
+    """
+    one, two = metric.record_values(Rows(other.copy())), metric.record_values(Rows(mine.copy()))
+    shares = _shares(metric)
+    units, changed = len(differs), int(differs.sum())
+    if clusters is not None:
+        units, changed = len(np.unique(clusters)), len(np.unique(clusters[differs]))
+    for part in range(len(found.value)):
+        if part in shares:
+            ends = paired_share(two[:, part] - one[:, part], clusters, found.level)
+            found = _bounded(found, part, *ends, "score")
+        elif changed <= _FEW and metric.additive and not math.isnan(found.low[part]):
+            scores = np.concatenate([one[:, part], two[:, part]])
+            scores = scores[np.isfinite(scores)]
+            reach = unseen(units, found.level) * float(np.ptp(scores)) if len(scores) else 0.0
+            value = float(found.value[part])
+            low, high = min(float(found.low[part]), value - reach), max(float(found.high[part]), value + reach)
+            found = _bounded(found, part, low, high, found.methods[part])
+    return found
+
+
+def _shares(metric: Measure) -> list[int]:
+    """The parts that are shares of records."""
+    return [index for index, part in enumerate(metric.parts) if metric.interval_of(part) == "wilson"]
+
+
+def _bounded(found: Interval, part: int, low: float, high: float, method: str) -> Interval:
+    """With other bounds for one part, and the standard error that they stand for."""
+    lows, highs, errors, methods = found.low.copy(), found.high.copy(), found.stderr.copy(), list(found.methods)
+    lows[part], highs[part], methods[part] = low, high, method if not math.isnan(low) else "none"
+    errors[part] = (high - low) / (2.0 * normal_quantile((1.0 + found.level) / 2.0))
+    return replace(found, low=lows, high=highs, stderr=errors, methods=tuple(methods))
+
+
 def from_values(now: Value, then: Value, level: float) -> Difference:
-    """Current minus baseline from two values and their standard errors alone: a normal interval, unpaired."""
+    """Current minus baseline from two values alone, unpaired: from their intervals where both have this level, else a
+    normal interval from their standard errors."""
     difference, stderr = now.mean - then.mean, math.hypot(now.stderr, then.stderr)
     reach = normal_quantile((1.0 + level) / 2.0) * stderr
+    ends, method = (difference - reach, difference + reach), "normal"
+    if now.ci is not None and then.ci is not None and now.confidence == then.confidence == level:
+        ends, method = apart((then.mean, *then.ci), (now.mean, *now.ci)), "score"
+        stderr = (ends[1] - ends[0]) / (2.0 * normal_quantile((1.0 + level) / 2.0))
     n = min(now.n, then.n)
-    value, low, high, error = (np.array([x]) for x in (difference, difference - reach, difference + reach, stderr))
-    return Difference(Interval(value, low, high, error, n, ("normal",), level), n, "unpaired")
+    value, low, high, error = (np.array([x]) for x in (difference, *ends, stderr))
+    return Difference(Interval(value, low, high, error, n, (method,), level), n, "unpaired")
 
 
 def aligned(ids: list[str], theirs: list[str], mask: NDArray[np.bool_]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

@@ -18,10 +18,11 @@ from evalkit.reports import numbers
 from evalkit.runner.baseline import Baseline, Difference, NoBaseline, cluster_codes, compare, from_values
 from evalkit.runner.values import Measured, Settings, values, wilson_bounds
 from evalkit.specs.suite import GateSpec, Suite
-from evalkit.stats.power import more_needed
+from evalkit.stats.power import more_needed, more_of_share
 from evalkit.store.table import Table
 
 NAMED = 20  # failing records named in a reason
+FEWEST = 5  # records (or clusters) from which a bootstrap interval decides; of fewer it is far too narrow
 
 
 @dataclass(frozen=True)
@@ -81,14 +82,27 @@ def _bounded(
         hits = _reaches(scores[known], gate.threshold, one.metric, index).astype(float)
         observed = float(hits.mean()) if len(hits) else math.nan
         ci = wilson_bounds(hits, own[known] if own is not None else None, settings.confidence)
-        stderr = math.sqrt(observed * (1 - observed) / len(hits)) if len(hits) else math.nan
-        n = len(hits)
+        n, stderr, kind = len(hits), math.nan, "wilson"
+        if ci is not None and any(map(math.isnan, ci)):
+            ci = None
     else:
         value = values([part], own, settings)[one.full_names[index]]
         observed, ci, stderr, n = value.mean, value.ci, value.stderr, value.n
+        kind = one.metric.interval_of(one.metric.parts[index])
     if math.isnan(observed):
         return _result(gate, title, "inconclusive", observed, ci, "no record could be scored")
     assert gate.bound is not None
+    scored = ~np.isnan(part.statistics).any(axis=1)
+    units, what = n, "record"
+    if own is not None:
+        units = len(np.unique(own[scored]))
+        what = "cluster" if units < n else what
+    if kind == "bootstrap" and units < FEWEST:
+        why = f"{numbers.number(observed)}; {numbers.counted(units, what)}: a gate on this metric asks for {FEWEST}"
+        return _result(gate, title, "inconclusive", observed, ci, why)
+    if kind != "none" and ci is None:
+        why = f"{numbers.number(observed)}; {numbers.counted(units, what)} cannot tell an interval"
+        return _result(gate, title, "inconclusive", observed, ci, why)
     low, high = ci if ci is not None else (observed, observed)
     at_least = gate.rule == "min"
     good = low >= gate.bound if at_least else high <= gate.bound
@@ -102,7 +116,10 @@ def _bounded(
     if bad:
         why = f"the interval ends at {numbers.number(high)}" if at_least else f"the interval starts at {numbers.number(low)}"
         return _result(gate, title, "fail", observed, ci, f"{numbers.number(observed)}; {why}")
-    more = more_needed(observed, stderr, n, bound=gate.bound, level=settings.confidence)
+    if kind == "wilson" or stderr == 0.0:
+        more = more_of_share(observed, low, high, n, bound=gate.bound, level=settings.confidence)
+    else:
+        more = more_needed(observed, stderr, n, bound=gate.bound, level=settings.confidence)
     why = f"{numbers.number(observed)}, {numbers.number(low)} to {numbers.number(high)}{_more(more)}"
     return _result(gate, title, "inconclusive", observed, ci, why)
 
@@ -169,6 +186,8 @@ def _difference(
             return None, f"the runs share no records, and the rows of {run} do not hold {' and '.join(unknown)}"
         return found, " (unpaired: the runs share no records)"
     shared, all_of_them = found.n, int(mask.sum())
+    if found.same:
+        return found, f": none of {shared:,} records scores differently" if shared > 1 else ": the only record scores the same"
     return found, f" (over the {shared:,} records that both runs scored)" if shared < all_of_them else ""
 
 

@@ -104,7 +104,7 @@ def values(measured: Sequence[Measured], clusters: NDArray[np.int64] | None, set
 
 
 def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | None, settings: Settings) -> dict[str, Value]:
-    scored = ~np.isnan(one.statistics).any(axis=1)
+    scored = one.statistic().scored
     n, total = int(scored.sum()), len(one.statistics)
     whole = one.corpus()
     told: dict[str, Value] = {}
@@ -114,6 +114,8 @@ def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | 
         if kind == "wilson":
             hits = one.metric.record_values(Rows(one.statistics[scored]))[:, index]
             bounds = wilson_bounds(hits, clusters[scored] if clusters is not None else None, settings.confidence)
+        elif bounds in ((1.0, 1.0), (0.0, 0.0)):
+            bounds = _all_alike(one, index, bounds[0], scored, clusters, settings)
         if kind == "none" or bounds is None or any(map(math.isnan, bounds)):
             bounds = None
         told[name] = Value(
@@ -130,6 +132,20 @@ def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | 
             higher_is_better=one.metric.direction(part),
         )
     return told
+
+
+def _all_alike(
+    one: Measured, index: int, value: float, scored: NDArray[np.bool_], clusters: NDArray[np.int64] | None, settings: Settings
+) -> tuple[float, float] | None:
+    """The interval of a score whose records are all 1, or all 0: Wilson's, as of a share.
+
+    A bootstrap of equal records has no width, so three perfect records would pass any gate. Only where more is better:
+    such scores lie between 0 and 1, and a record of another score lowers the mean by at most 1.
+    """
+    own = one.metric.record_values(Rows(one.statistics[scored]))[:, index]
+    if one.metric.direction(one.metric.parts[index]) is not True or not (own == value).all():
+        return value, value
+    return wilson_bounds(own, clusters[scored] if clusters is not None else None, settings.confidence)
 
 
 def wilson_bounds(hits: Floats, clusters: NDArray[np.int64] | None, confidence: float) -> tuple[float, float] | None:

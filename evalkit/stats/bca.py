@@ -9,12 +9,14 @@ from typing import Literal
 import numpy as np
 
 from evalkit.stats.distribution import Distribution
-from evalkit.stats.normal import normal_cdf, normal_quantile
+from evalkit.stats.normal import normal_cdf, normal_quantile, student_quantile
 from evalkit.stats.sums import Floats
 
 Method = Literal["bca", "percentile"]
 
+FEW = 30  # records (or clusters) below which the levels are those of Student's t
 UNDEFINED = 0.05  # a part that is NaN in a larger share of the resamples has no interval
+_FARTHEST = 8.0  # standard errors: beyond every draw, and a level that is not yet 1
 _ROUNDING = 16 * float(np.finfo(np.float64).eps)  # relative spread that is rounding, not sampling
 
 
@@ -41,7 +43,12 @@ def interval(distribution: Distribution, *, level: float = 0.95, method: Method 
 
     BCa falls back to percentile where it is undefined: every resample on one side of the value, or no jackknife.
 
-    Source: Efron & Tibshirani (1993), 14.3 and eq. 15.36; quantiles are those of `numpy.quantile`.
+    Of fewer than 30 units the draws vary too little, by a factor sqrt(1 - 1/units), and tell their own spread badly:
+    the levels are then read further out, at Student's t (the expanded percentile interval). A mean of 5 normal records
+    is covered 91 % of the time then, 83 % without; of fewer than 5 no bootstrap is to be relied on.
+
+    Source: Efron & Tibshirani (1993), 14.3 and eq. 15.36; quantiles are those of `numpy.quantile`. Few units: Hesterberg
+    (2015), section 4.2.
     """
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie between 0 and 1, not at {level}")
@@ -68,6 +75,10 @@ def _part(distribution: Distribution, part: int, level: float, method: Method) -
         return value, value, 0.0, method
     stderr = float(defined.std(ddof=1))
     tails = (1.0 - level) / 2.0, (1.0 + level) / 2.0
+    if distribution.units < FEW:
+        free = distribution.units - 1.0
+        reach = min(student_quantile(tails[1], free) * math.sqrt(distribution.units / free), _FARTHEST)
+        tails = normal_cdf(-reach), normal_cdf(reach)
     if method == "bca":
         shifted = _shifted(defined, distribution, part, tails)
         if shifted is not None:

@@ -26,6 +26,20 @@ def more_needed(observed: float, stderr: float, n: int, *, bound: float = 0.0, l
     return max(0, math.ceil(n * (ratio * ratio - 1.0)))
 
 
+def more_of_share(observed: float, low: float, high: float, n: int, *, bound: float, level: float = 0.95) -> int | None:
+    """`more_needed` of a share with Wilson's interval from ``low`` to ``high``, also where all records succeed or fail.
+
+    Wilson's interval holds ``bound`` while |observed - bound| is below z standard errors *at the bound*; the interval
+    itself tells how many independent records the ``n`` are worth.
+    """
+    end = low if observed > 0.0 else high
+    if not (0.0 < end < 1.0 and 0.0 <= bound <= 1.0):
+        return None
+    square = normal_quantile((1.0 + level) / 2.0) ** 2
+    effective = square * end * (1.0 - end) / (observed - end) ** 2 if observed != end else math.inf
+    return more_needed(observed, math.sqrt(bound * (1.0 - bound) / effective), n, bound=bound, level=level)
+
+
 def about(count: int) -> int:
     """``count`` rounded up to two significant digits, for a sentence: 417 → 420."""
     unit: int = 10 ** max(0, len(str(count)) - 2)
