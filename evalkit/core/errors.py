@@ -21,6 +21,8 @@ from difflib import get_close_matches
 # What json leaves as it is and a terminal obeys: more controls, direction overrides, halves of characters.
 _UNSEEN = re.compile("[\x7f-\x9f\u200e\u200f\u061c\u2028-\u202e\u2066-\u2069\ufeff\ufffe\uffff\ud800-\udfff]")
 
+LONGEST_NAME = 200
+
 
 def quote(text: object, limit: int = 60) -> str:
     """Text in double quotes, as messages show a name or a value: controls spelled, long text cut."""
@@ -31,7 +33,9 @@ def quote(text: object, limit: int = 60) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The one known name that is close enough to ``name`` to suggest, if any; case does not count."""
-    by_fold = {candidate.casefold(): candidate for candidate in reversed(list(known))}
+    if len(name) > LONGEST_NAME:  # comparing takes the square of the length, and nobody mistypes such a name
+        return None
+    by_fold = {each.casefold(): each for each in reversed(list(known)) if len(each) <= LONGEST_NAME}
     close = get_close_matches(name.casefold(), by_fold, n=1)
     return by_fold[close[0]] if close else None
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any
 
-from evalkit.core.errors import quote
+from evalkit.core.errors import LONGEST_NAME, quote
 from evalkit.records.canonical import COLUMNS
 from evalkit.records.convert import convert
 
@@ -103,12 +103,14 @@ def likeliest(column: str, sources: Iterable[str]) -> str | None:
     for name in (column, *SYNONYMS.get(column, ())):
         if name in by_plain:
             return by_plain[name]
-    close = get_close_matches(column, known, n=1, cutoff=0.7)
+    close = get_close_matches(column, [source for source in known if len(source) <= LONGEST_NAME], n=1, cutoff=0.7)
     return close[0] if close else None
 
 
 def _guess(column: str, source: str, rows: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> Guess | None:
     name, others = plain(source), SYNONYMS.get(column, ())
+    if len(name) > LONGEST_NAME:
+        return None
     if name == column:
         confidence, why = 0.98, f"{quote(source)} is {column} in other letters"
     elif name in others:
