@@ -99,7 +99,14 @@ def measured(folder: Path, n: int) -> Callable[[], dict[str, Any]]:
                 totals[label] = totals[label] + np.where(rows.scored()[:, None], rows.values, 0.0).sum(axis=0)
 
         clocks = Clocks()
-        clocks.around(type(plan.data.chunks[0]), "read", "reading")
+        read, held = type(plan.data.chunks[0]).read, []
+
+        def read_and_freed(chunk: Any) -> Any:
+            held.clear()  # a batch dies with all its texts when the next one is read: that is no work of the runner
+            held.append(read(chunk))
+            return held[0]
+
+        type(plan.data.chunks[0]).read = lambda chunk: clocks.timed("reading", read_and_freed, chunk)
         for owner in {next(kind for kind in type(metric).__mro__ if "score" in vars(kind)) for metric in plan.cpu.values()}:
             clocks.around(owner, "score", "metrics")
         clocks.around(measure, "values_of", "values per record")

@@ -18,7 +18,7 @@ def run(
         Optional[list[str]],
         typer.Option("--set", metavar="KEY=VALUE", help="Change the suite for this run: seed=7, gates.0.min=0.3. Repeatable."),
     ] = None,
-    out: Annotated[Optional[Path], typer.Option(help="The folder for this run, instead of one in the store.")] = None,
+    out: Annotated[Optional[str], typer.Option(help="The folder for this run, instead of one in the store.")] = None,
     store: Annotated[
         Optional[str], typer.Option(help="A folder or database URL for runs; .evalkit in the project otherwise.")
     ] = None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,7 +31,7 @@ class Wanted:
     baseline: str | None = None
     engine: str = "local"
     overrides: tuple[str, ...] = ()
-    out: Path | None = None
+    out: str | None = None
     store: str | None = None
     fresh: bool = False
     no_cache: bool = False
@@ -69,7 +70,7 @@ class Bar:
 
 def run_suite(wanted: Wanted) -> int:
     """Run a suite, print what there is to say, and return the exit code."""
-    _not_yet(wanted)
+    _check(wanted)
     suite = load_suite(wanted.suite, overrides=split_overrides(wanted.overrides), baseline=wanted.baseline)
     with Workers() as workers:
         if suite.dataset.size >= LARGE:
@@ -95,7 +96,14 @@ def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
     def report(outcome: Outcome) -> None:
         kept["summary"], kept["paths"] = report_outcome(outcome, html=wanted.html, markdown=wanted.markdown)
 
-    options = Options(wanted.baseline, wanted.store, wanted.out, wanted.fresh, wanted.retry_errors, wanted.command)
+    options = Options(
+        wanted.baseline,
+        wanted.store,
+        Path(wanted.out) if wanted.out else None,
+        wanted.fresh,
+        wanted.retry_errors,
+        wanted.command,
+    )
     outcome = execute(suite, data, options, report, Bar(console), workers)
     if wanted.json:
         sys.stdout.write(results_json(outcome.run))
@@ -117,10 +125,22 @@ def relative(path: Path) -> str:
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)
 
 
-def _not_yet(wanted: Wanted) -> None:
+def _check(wanted: Wanted) -> None:
+    """What can be said of the arguments before anything is scored."""
     if wanted.engine == "ray":
         raise SpecError(Problem("--engine ray", "not yet in this version", "use --engine local"))
     if wanted.engine != "local":
         raise SpecError(Problem("--engine", f"no engine is called {quote(wanted.engine)}", "use --engine local"))
     if wanted.record is not None:
         raise SpecError(Problem("--record", "not yet in this version: it comes with the model backends", "run without it"))
+    if wanted.out is not None and not wanted.out.strip():
+        raise SpecError(Problem("--out", "the folder's name is empty", "write --out . for the working folder"))
+    for option, path in (("--html", wanted.html), ("--markdown", wanted.markdown)):
+        if path is not None and (path.is_dir() or not _writable(path)):
+            raise SpecError(Problem(option, f"{quote(str(path))} cannot be written", "name a file in a folder that can be"))
+
+
+def _writable(path: Path) -> bool:
+    """Whether a file may come to be at ``path``, its folders made where they are missing."""
+    folder = next(parent for parent in path.resolve().parents if parent.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,7 +57,6 @@ class Outcome:
     baseline: Run | None = None
     differences: dict[str, tuple[float, float, float]] = field(default_factory=dict)  # current minus baseline, low, high
     resumed: int = 0  # records that were measured before
-    notes: list[str] = field(default_factory=list)
 
 
 def execute(
@@ -227,5 +227,6 @@ def _open(job: Job, chunk: Chunk) -> bool:
 def _try(baseline: Callable[[str], Baseline], name: str) -> Baseline | None:
     try:
         return baseline(name)
-    except NoBaseline:
+    except NoBaseline as error:
+        warnings.warn(f"compared with nothing: {error}", stacklevel=2)
         return None

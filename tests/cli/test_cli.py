@@ -271,3 +271,18 @@ def test_a_wrong_option_names_the_nearest(suite: Path, cli: Any) -> None:
     done = cli("run", "s.yaml", "--basline", "x")
     assert done.returncode == 2
     assert "--baseline" in done.stderr
+
+
+def test_what_cannot_be_written_is_told_before_anything_is_scored(suite: Path, cli: Any) -> None:
+    (suite.parent / "file").write_text("")
+    for arguments in (["--html", "file/x.html"], ["--markdown", "."], ["--out", ""]):
+        done = cli("run", "s.yaml", *arguments)
+        assert done.returncode == 2, arguments
+        assert done.stderr.startswith(f"error: {arguments[0]}")
+    assert not (suite.parent / ".evalkit").exists()
+
+
+def test_a_baseline_that_is_not_there_yet_is_a_warning_where_no_gate_needs_it(suite: Path, cli: Any) -> None:
+    done = cli("run", "s.yaml", "--baseline", "latest:nothing")
+    assert done.returncode == 0
+    assert "warning: compared with nothing" in done.stderr
