@@ -86,7 +86,7 @@ def test_a_name_with_a_prefix_gives_the_class_and_the_module():
     assert lookup("metric", "evaluate:a/b:c").preset == {"module": "a/b:c"}
     with pytest.raises(UnknownName, match='did you mean "evaluate:"'):
         lookup("metric", "evalute:meteor")
-    with pytest.raises(UnknownName, match="no metric is called 'rouge:x'"):
+    with pytest.raises(UnknownName, match='no metric is called "rouge:x"'):
         lookup("metric", "rouge:x")
 
 
