@@ -48,7 +48,7 @@ def theirs(n: int, least: int, most: int) -> Work:
 
 def main() -> None:
     bench = Benchmark(__file__, __doc__)
-    n = bench.size(5_000, 200)
+    n = bench.size(4_000, 200)
     for words, least, most, count in (("10–60 words", 10, 60, n), ("800 words", 800, 800, n // 20)):
         mine, peer = apart((ours, count, least, most), (theirs, count, least, most), repeats=bench.repeats)
         (values, value), (expected, corpus) = mine.result, peer.result

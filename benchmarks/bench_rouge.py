@@ -51,7 +51,7 @@ def theirs(n: int, least: int, most: int, kinds: tuple[str, ...]) -> Callable[[]
 
 def main() -> None:
     bench = Benchmark(__file__, __doc__)
-    n = bench.size(6_000, 200)
+    n = bench.size(3_000, 200)
     for words, least, most, kinds, share, bar in CASES:
         count = max(n // share, 2)
         mine, peer = apart((ours, count, least, most, kinds), (theirs, count, least, most, kinds), repeats=bench.repeats)
