@@ -22,7 +22,7 @@ BATCH = 50  # records; what a kill can lose of one metric
 def part_paths(folder: Path, chunk: Chunk, label: str) -> list[Path]:
     """Where the batches of a chunk's judged rows lie, in order."""
     safe = "".join(sign if sign.isalnum() or sign in "-_" else f"%{ord(sign):x}" for sign in label)
-    return [folder / f"{chunk.index:05d}.{safe}.{number:04d}.parquet" for number in range(-(-chunk.n // BATCH))]
+    return [folder / f"{chunk.index:05d}.{safe}.{number:04d}.arrow" for number in range(-(-chunk.n // BATCH))]
 
 
 async def ask_all(
@@ -79,5 +79,5 @@ async def _guarded(metric: ModelMetric, batch: Batch, tools: Tools) -> Rows:
 
 
 def _previous(folder: Path | None, chunk: Chunk, metrics: Mapping[str, ModelMetric]) -> Part | None:
-    path = folder / f"{chunk.index:05d}.parquet" if folder else None
+    path = folder / f"{chunk.index:05d}.arrow" if folder else None
     return read_part(path, metrics) if path is not None and path.exists() else None

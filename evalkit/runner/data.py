@@ -35,9 +35,7 @@ def open_data(
         SpecError: everything that is wrong with the data.
     """
     spec = suite.dataset
-    wanted, selecting = (
-        {column: " and ".join(who) for column, who in read(suite).items()} for read in (needs, selects)
-    )
+    wanted, selecting = ({column: " and ".join(who) for column, who in read(suite).items()} for read in (needs, selects))
     common: dict[str, Any] = {"fields": spec.fields, "limit": spec.limit, "shuffle": spec.shuffle}
     common |= {"needs": wanted, "selects": selecting}
     if records is not None:

@@ -30,7 +30,7 @@ from evalkit.runner.watch import Progress, Quiet, Watch
 from evalkit.specs.suite import BackendSpec, Suite
 from evalkit.store.catalog import Catalog
 from evalkit.store.merge import Merger
-from evalkit.store.parts import split
+from evalkit.store.parts import columns_of, split
 from evalkit.store.table import Table
 
 
@@ -219,9 +219,7 @@ def _open(job: Job, chunk: Chunk) -> bool:
     path = job.path(chunk)
     if not path.exists():
         return True
-    import pyarrow.parquet as pq
-
-    return not {f"@{name}" for name in job.keep} <= set(pq.read_schema(path).names)
+    return not {f"@{name}" for name in job.keep} <= columns_of(path)
 
 
 def _try(baseline: Callable[[str], Baseline], name: str) -> Baseline | None:

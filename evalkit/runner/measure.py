@@ -26,7 +26,7 @@ class Job:
 
     def path(self, chunk: Chunk) -> Path:
         """Where the chunk's part is, once measured."""
-        return self.folder / f"{chunk.index:05d}.parquet"
+        return self.folder / f"{chunk.index:05d}.arrow"
 
 
 def measure_chunk(job: Job, chunk: Chunk) -> int:
@@ -83,5 +83,5 @@ def values_of(metric: Measure, rows: Rows) -> np.ndarray:
 
 
 def _previous(job: Job, chunk: Chunk) -> Part | None:
-    path = job.previous / f"{chunk.index:05d}.parquet" if job.previous else None
+    path = job.previous / f"{chunk.index:05d}.arrow" if job.previous else None
     return read_part(path, job.metrics) if path is not None and path.exists() else None

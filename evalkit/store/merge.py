@@ -15,7 +15,7 @@ from evalkit.core.contracts import Measure
 from evalkit.core.rows import Floats
 from evalkit.store.arrow import codes, empty, to_floats
 from evalkit.store.files import writing
-from evalkit.store.parts import NOTES, full_names, read_whole
+from evalkit.store.parts import NOTES, full_names, read_arrow
 from evalkit.store.table import ROWS, SCORES, Notes, Table
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ class Merger:
         with ExitStack() as stack:
             paths = [stack.enter_context(writing(self.folder / name)) for name in (ROWS, SCORES)]
             self._rows_out, self._scores_out = (
-                stack.enter_context(pq.ParquetWriter(path, schema, compression="zstd", compression_level=1))
+                stack.enter_context(pq.ParquetWriter(path, schema, **_encoding(schema)))
                 for path, schema in zip(paths, (self._rows_schema, self._scores_schema))
             )
             self._open = stack.pop_all()
@@ -95,9 +95,19 @@ class Merger:
         return table
 
 
+def _encoding(schema: pa.Schema) -> dict[str, Any]:
+    """How columns are written: the bytes of numbers apart, which is both the smallest and the quickest; texts by dictionary."""
+    import pyarrow as pa
+
+    numbers = [entry.name for entry in schema if entry.type == pa.float64()]
+    texts = [entry.name for entry in schema if entry.type == pa.string() and entry.name != "id"]
+    how: dict[str, Any] = {"compression": "zstd", "compression_level": 1, "write_statistics": False}
+    return {**how, "use_dictionary": texts or False, "use_byte_stream_split": numbers or False}
+
+
 def _joined(files: Sequence[Path]) -> pa.Table:
     """One table of several files: others hold other columns of the base's records, or later batches of them."""
-    base, *others = [read_whole(path) for path in files]
+    base, *others = [read_arrow(path) for path in files]
     stacked: dict[str, list[pa.Table]] = {}
     for other in others:  # the batches of one model metric follow one another
         key = next(name.rpartition("#")[0] for name in other.column_names if "#" in name)

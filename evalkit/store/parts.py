@@ -1,4 +1,7 @@
-"""The parts of a run under way: what was measured of consecutive records, in one Parquet file each."""
+"""The parts of a run under way: what was measured of consecutive records, in one Arrow file each.
+
+Arrow rather than Parquet: a part is read once, soon, and encoding it would cost more than all else that the runner adds.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,6 @@ class Part:
 def write_part(path: Path, part: Part, metrics: Mapping[str, Measure]) -> None:
     """A part, whole or not at all."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     columns: dict[str, Any] = {"id": strings(part.ids)}
     for name, values in part.attributes.items():
@@ -50,12 +52,12 @@ def write_part(path: Path, part: Part, metrics: Mapping[str, Measure]) -> None:
             if told:
                 columns[f"{label}.{note}"] = strings(_spread(told, len(part), as_json=note == "evidence"))
     with writing(path, durable=False) as temporary:
-        pq.write_table(pa.table(columns), temporary, compression="lz4", use_dictionary=False, write_statistics=False)
+        _write(temporary, pa.table(columns))
 
 
 def read_part(path: Path, metrics: Mapping[str, Measure]) -> Part:
     """A part as it was written; metrics that it does not hold are left out."""
-    table = read_whole(path)
+    table = read_arrow(path)
     names = set(table.column_names)
     part = Part(table["id"].to_pylist())
     part.attributes = {name[1:]: table[name].to_pylist() for name in table.column_names if name.startswith("@")}
@@ -80,8 +82,31 @@ def split(folder: Path, target: Path) -> None:
         others = scores.read_row_group(index).drop_columns(["id"])
         for name in others.column_names:
             table = table.append_column(name, others[name])
-        with writing(target / f"{index:05d}.parquet", durable=False) as temporary:
-            pq.write_table(table, temporary)
+        with writing(target / f"{index:05d}.arrow", durable=False) as temporary:
+            _write(temporary, table)
+
+
+def read_arrow(path: Path) -> pa.Table:
+    """The table of a part; its columns are views of the file."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        return pa.ipc.open_file(file).read_all()
+
+
+def columns_of(path: Path) -> set[str]:
+    """The names of a part's columns."""
+    import pyarrow as pa
+
+    with pa.memory_map(str(path)) as file:
+        return set(pa.ipc.open_file(file).schema.names)
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    import pyarrow as pa
+
+    with pa.OSFile(str(path), "wb") as file, pa.ipc.new_file(file, table.schema) as writer:
+        writer.write_table(table)
 
 
 def read_whole(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

@@ -47,7 +47,7 @@ def results(folder: Path) -> dict[str, Any]:
 
 
 def parts(store: Path) -> dict[str, tuple[int, int]]:
-    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in store.glob("runs/*/parts/*.parquet")}
+    return {str(path): (path.stat().st_ino, path.stat().st_mtime_ns) for path in store.glob("runs/*/parts/*.arrow")}
 
 
 def killed_until_done(suite: Path, kills: int, rng: random.Random) -> Path:

@@ -58,8 +58,8 @@ def same(one: Rows, other: Rows) -> None:
 
 def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
     written = part(5)
-    write_part(tmp_path / "p.parquet", written, METRICS)
-    read = read_part(tmp_path / "p.parquet", METRICS)
+    write_part(tmp_path / "p.arrow", written, METRICS)
+    read = read_part(tmp_path / "p.arrow", METRICS)
     assert (read.ids, read.attributes) == (written.ids, written.attributes)
     same(read.rows["two"], written.rows["two"])
 
@@ -69,12 +69,12 @@ def test_merged_parts_can_be_split_again_and_a_table_reads_what_the_merger_kept(
     files = []
     start = 0
     for number, n in enumerate(sizes):
-        base, batches = tmp_path / f"{number}.parquet", []
+        base, batches = tmp_path / f"{number}.arrow", []
         write_part(base, part(n, start), METRICS)
         for low in range(0, n, 3):
             own = part(min(3, n - low), start + low, ("judged",))
             own.attributes = {}
-            batches.append(tmp_path / f"{number}.judged.{low}.parquet")
+            batches.append(tmp_path / f"{number}.judged.{low}.arrow")
             write_part(batches[-1], own, METRICS)
         files.append([base, *batches])
         start += n
@@ -92,7 +92,7 @@ def test_merged_parts_can_be_split_again_and_a_table_reads_what_the_merger_kept(
     assert kept.codes("model")[1] == read.codes("model")[1] == ["a"]
     assert read.notes("two", "error") == {0: "broken", 5: "broken"}
     split(tmp_path, tmp_path / "again")
-    again = read_part(tmp_path / "again" / "00000.parquet", METRICS)
+    again = read_part(tmp_path / "again" / "00000.arrow", METRICS)
     same(again.rows["two"], read_part(files[0][0], METRICS).rows["two"])
     assert set(again.rows) == {"two", "judged"}
 
