@@ -70,21 +70,22 @@ class Merger:
         table = _joined(files)
         span = slice(self._done, self._done + len(table))
         self._done = span.stop
-        self._rows_out.write_table(_conform(table, self._rows_schema))
-        self._scores_out.write_table(_conform(table, self._scores_schema))
+        columns = dict(zip(table.column_names, table.columns))
+        self._rows_out.write_table(_conform(columns, len(table), self._rows_schema))
+        self._scores_out.write_table(_conform(columns, len(table), self._scores_schema))
         for label, metric in self.metrics.items():
             for index, column in enumerate(metric.columns):
-                self._statistics[label][span, index] = to_floats(table[f"{label}#{column}"])
+                self._statistics[label][span, index] = to_floats(columns[f"{label}#{column}"])
             for name in full_names(label, metric):
-                self._scores[name][span] = to_floats(table[name])
+                self._scores[name][span] = to_floats(columns[name])
         for name in self.attributes:
-            own, values = codes(table[f"@{name}"])
+            own, values = codes(columns[f"@{name}"])
             known = self._values[name]
             place = np.array([known.setdefault(value, len(known)) for value in values], dtype=np.int64)
             self._codes[name][span] = place[own]
         for name, told in self._notes.items():
-            if name in table.column_names:
-                notes = enumerate(table[name].to_pylist(), span.start)
+            if name in columns:
+                notes = enumerate(columns[name].to_pylist(), span.start)
                 told.update({index: note for index, note in notes if note is not None})
 
     def table(self) -> Table:
@@ -130,8 +131,8 @@ def _stacked(tables: Sequence[pa.Table], name: str) -> pa.ChunkedArray:
     return pa.chunked_array(chunks)
 
 
-def _conform(table: pa.Table, schema: Any) -> pa.Table:
+def _conform(columns: Mapping[str, Any], n: int, schema: Any) -> pa.Table:
     import pyarrow as pa
 
-    arrays = [table[entry.name] if entry.name in table.column_names else empty(entry.type, len(table)) for entry in schema]
+    arrays = [columns[entry.name] if entry.name in columns else empty(entry.type, n) for entry in schema]
     return pa.table(arrays, schema=schema)
