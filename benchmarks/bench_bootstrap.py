@@ -103,10 +103,11 @@ def main() -> None:
         for at, run in enumerate(means):
             compare(run.result, at)
         one = median(means)
+        told["equal"] = f"bounds of {count} means and the corpus value to 1e-9"
         bench.row(
             f"BCa intervals of 20 metrics; scipy at {label}", unit="s", evalkit=mine.cpu_s,
             theirs=MEANS * statistics.median(run.cpu_s for run in means) + corpus.cpu_s, bar=times(bar),
-            equal=f"bounds of {count} means and the corpus value to 1e-9", one_mean_s=one.cpu_s, corpus_value_s=corpus.cpu_s, **told,
+            one_mean_s=one.cpu_s, corpus_value_s=corpus.cpu_s, **told,
         )  # fmt: skip
         bench.row(
             f"BCa intervals, peak memory; scipy at {label}, one metric at a time", unit="MiB", evalkit=mine.peak_mb,
