@@ -156,7 +156,9 @@ def test_links_lead_somewhere(name: str) -> None:
     assert not lost
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name", [name for name in NAMES if name != "docs/performance.md"]
+)  # its options are the benchmarks' own
 def test_every_option_that_a_page_names_exists(name: str) -> None:
     import typer
 

@@ -18,8 +18,8 @@ from evalkit.store.catalog import Catalog
 from evalkit.store.files import explained
 from evalkit.store.table import ROWS, SCORES
 
-_PART = re.compile(r"\.?\d{5}\.(?:.+\.)?parquet(?:\.\d+\.tmp)?")
-_HALF = re.compile(r"\..+\.(?:parquet|json|html|md|xml|prom)\.\d+\.tmp")
+_PART = re.compile(r"\.?\d{5}\.(?:.+\.)?arrow(?:\.\d+\.tmp)?")
+_HALF = re.compile(r"\..+\.(?:arrow|parquet|json|html|md|xml|prom)\.\d+\.tmp")
 _RESULTS = re.compile(rb'\s*\{\s*"evalkit":\s*"[^"]*",\s*"run_id":')
 
 
@@ -34,6 +34,12 @@ class RunFolder:
         """Give up the lock."""
         (self.path / "lock").unlink(missing_ok=True)
         self._lock.close()
+
+    def sweep(self) -> None:
+        """Remove what a killed process, or a killed worker, was writing."""
+        for half in (*self.path.glob(".*.tmp"), *self.path.glob("parts/.*.tmp"), *self.path.glob("previous/.*.tmp")):
+            if _HALF.fullmatch(half.name):
+                half.unlink(missing_ok=True)
 
     def drop_parts(self) -> None:
         """Remove the parts of a run that is complete."""
@@ -59,10 +65,9 @@ def open_run(catalog: Catalog, *, suite: str, plan: str, out: Path | None, fresh
                 continue
             lock = _lock(listed.folder)
             if lock is not None:
-                for half in listed.folder.glob(".*.tmp"):  # what the killed process was writing
-                    if _HALF.fullmatch(half.name):
-                        half.unlink(missing_ok=True)
-                return RunFolder(listed.run_id, listed.folder, listed.started_at.replace(tzinfo=UTC), lock, resumed=True)
+                resumed = RunFolder(listed.run_id, listed.folder, listed.started_at.replace(tzinfo=UTC), lock, resumed=True)
+                resumed.sweep()
+                return resumed
     now = datetime.now(UTC)
     run_id = new_id(suite, now)
     path = (out or catalog.home / "runs" / run_id).resolve()

@@ -121,6 +121,7 @@ def execute(
         folder.drop_parts()
     except StoreError as error:
         error.incomplete = True
+        folder.sweep()
         raise
     finally:
         watch.stop()
