@@ -110,7 +110,7 @@ def measured(folder: Path, n: int) -> Callable[[], dict[str, Any]]:
         clocks.around(measure, "values_of", "values per record")
         clocks.around(measure, "checked", "checks")
         clocks.around(measure, "write_part", "writing parts")
-        for name in ("__init__", "__enter__", "add", "__exit__", "table"):
+        for name in ("__init__", "add", "write", "table"):
             clocks.around(Merger, name, "merging")
         folder_of_run = folder / "run"
         arguments = (plan, folder_of_run, None, Account(), Progress(Quiet(), plan.data.n))

@@ -14,7 +14,7 @@ from evalkit.core.contracts import Backend, ModelMetric, Tools
 from evalkit.core.rows import Rows
 from evalkit.records.dataset import Chunk
 from evalkit.runner.measure import checked, values_of
-from evalkit.store.parts import Part, read_part, write_part
+from evalkit.store.parts import Part, part_path, read_part, write_part
 
 BATCH = 50  # records; what a kill can lose of one metric
 
@@ -22,7 +22,8 @@ BATCH = 50  # records; what a kill can lose of one metric
 def part_paths(folder: Path, chunk: Chunk, label: str) -> list[Path]:
     """Where the batches of a chunk's judged rows lie, in order."""
     safe = "".join(sign if sign.isalnum() or sign in "-_" else f"%{ord(sign):x}" for sign in label)
-    return [folder / f"{chunk.index:05d}.{safe}.{number:04d}.arrow" for number in range(-(-chunk.n // BATCH))]
+    whole = part_path(folder, chunk.index)
+    return [whole.with_suffix(f".{safe}.{number:04d}.arrow") for number in range(-(-chunk.n // BATCH))]
 
 
 async def ask_all(
@@ -79,5 +80,5 @@ async def _guarded(metric: ModelMetric, batch: Batch, tools: Tools) -> Rows:
 
 
 def _previous(folder: Path | None, chunk: Chunk, metrics: Mapping[str, ModelMetric]) -> Part | None:
-    path = folder / f"{chunk.index:05d}.arrow" if folder else None
+    path = part_path(folder, chunk.index) if folder else None
     return read_part(path, metrics) if path is not None and path.exists() else None

@@ -29,8 +29,9 @@ from evalkit.runner.stores import open_catalog
 from evalkit.runner.watch import Progress, Quiet, Watch
 from evalkit.specs.suite import BackendSpec, Suite
 from evalkit.store.catalog import Catalog
-from evalkit.store.merge import Merger
-from evalkit.store.parts import columns_of, split
+from evalkit.store.merge import merging
+from evalkit.store.parts import columns_of
+from evalkit.store.split import split
 from evalkit.store.table import Table
 
 
@@ -175,11 +176,12 @@ def measure_into(
     parts, previous = folder / "parts", None
     if earlier is not None:
         previous = folder / "previous"
-        split(earlier, previous)
+        spans = [range(chunk.start, chunk.start + chunk.n) for chunk in chunks]
+        split(earlier, previous, plan.metrics, spans)
     job = Job(plan.cpu, plan.keep, parts, previous)
     left = {chunk.index: chunk for chunk in chunks if _open(job, chunk)}
     progress.start("scoring", sum(chunk.n for chunk in chunks if job.path(chunk).exists()))
-    with Merger(folder, plan.data.n, plan.metrics, plan.keep) as merger:
+    with merging(folder, plan.data.n, plan.metrics, plan.keep) as merger:
         following = iter(chunks)
         ready: Chunk | None = next(following, None)
 

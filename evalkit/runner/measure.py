@@ -12,7 +12,7 @@ from evalkit.core.batch import Batch
 from evalkit.core.contracts import Measure, Metric
 from evalkit.core.rows import Rows
 from evalkit.records.dataset import Chunk
-from evalkit.store.parts import Part, read_part, write_part
+from evalkit.store.parts import Part, part_path, read_part, write_part
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Job:
 
     def path(self, chunk: Chunk) -> Path:
         """Where the chunk's part is, once measured."""
-        return self.folder / f"{chunk.index:05d}.arrow"
+        return part_path(self.folder, chunk.index)
 
 
 def measure_chunk(job: Job, chunk: Chunk) -> int:
@@ -83,5 +83,5 @@ def values_of(metric: Measure, rows: Rows) -> np.ndarray:
 
 
 def _previous(job: Job, chunk: Chunk) -> Part | None:
-    path = job.previous / f"{chunk.index:05d}.arrow" if job.previous else None
+    path = part_path(job.previous, chunk.index) if job.previous else None
     return read_part(path, job.metrics) if path is not None and path.exists() else None

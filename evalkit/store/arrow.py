@@ -5,11 +5,14 @@ pyarrow's own ``pa.array`` and ``to_numpy`` import pandas first, half a second o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from evalkit.core.rows import Floats
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -25,27 +28,61 @@ def floats(values: ArrayLike) -> pa.Array:
 
 def strings(values: Sequence[str | None]) -> pa.Array:
     """A string column; None is null."""
+    if None in values:
+        return sparse_strings({index: value for index, value in enumerate(values) if value is not None}, len(values))
+    return _strings(*_encoded(values), None)  # type: ignore[arg-type]
+
+
+def sparse_strings(told: Mapping[int, str], n: int) -> pa.Array:
+    """A string column of ``n`` values, null but at the indices of ``told``."""
+    order = sorted(told)
+    sizes, valid = np.zeros(n, dtype=np.int64), np.zeros(n, dtype=bool)
+    sizes[order], data = _encoded([told[index] for index in order])
+    valid[order] = True
+    return _strings(sizes, data, valid)
+
+
+def _encoded(texts: Sequence[str]) -> tuple[NDArray[np.int64], bytes]:
+    """The bytes of texts, and how many each has."""
+    joined = "".join(texts)
+    if joined.isascii():
+        return np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), joined.encode("ascii")
+    encoded = [text.encode("utf-8", "surrogatepass") for text in texts]
+    return np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)), b"".join(encoded)
+
+
+def _strings(sizes: NDArray[np.int64], data: bytes, valid: NDArray[np.bool_] | None) -> pa.Array:
     import pyarrow as pa
 
-    texts = [b"" if value is None else value.encode("utf-8", "surrogatepass") for value in values]
-    offsets = np.zeros(len(texts) + 1, dtype=np.int64)
-    np.cumsum(np.fromiter(map(len, texts), dtype=np.int64, count=len(texts)), out=offsets[1:])
-    valid = np.fromiter((value is not None for value in values), dtype=bool, count=len(texts))
-    bitmap = None if valid.all() else pa.py_buffer(np.packbits(valid, bitorder="little"))
-    kind = pa.string() if offsets[-1] < 2**31 else pa.large_string()
-    width = np.int32 if kind == pa.string() else np.int64
-    buffers = [bitmap, pa.py_buffer(offsets.astype(width)), pa.py_buffer(b"".join(texts))]
-    return pa.Array.from_buffers(kind, len(texts), buffers)
+    offsets = np.zeros(len(sizes) + 1, dtype=np.int64)
+    np.cumsum(sizes, out=offsets[1:])
+    bitmap = None if valid is None else pa.py_buffer(np.packbits(valid, bitorder="little"))
+    kind, width = (pa.string(), np.int32) if len(data) < 2**31 else (pa.large_string(), np.int64)
+    return pa.Array.from_buffers(kind, len(sizes), [bitmap, pa.py_buffer(offsets.astype(width)), pa.py_buffer(data)])
 
 
-def empty(kind: pa.DataType, n: int) -> pa.Array:
-    """A column of nulls."""
+def matrix(values: Floats) -> pa.Array:
+    """An array of shape (n, k), k > 0, as one column of n lists."""
     import pyarrow as pa
 
-    bitmap = pa.py_buffer(np.zeros((n + 7) // 8, dtype=np.uint8))
-    if kind == pa.string():
-        return pa.Array.from_buffers(kind, n, [bitmap, pa.py_buffer(np.zeros(n + 1, dtype=np.int32)), pa.py_buffer(b"")])
-    return pa.Array.from_buffers(kind, n, [bitmap, pa.py_buffer(np.zeros(n, dtype=np.float64))])
+    n, k = values.shape
+    return pa.Array.from_buffers(pa.list_(pa.float64(), k), n, [None], children=[floats(values.reshape(-1))])
+
+
+def to_matrix(column: pa.ChunkedArray) -> Floats:
+    """What `matrix` made, shape (n, k); a view, not to be written to, where the column is of one piece."""
+    k = column.type.list_size
+    pieces = [
+        np.frombuffer(chunk.values.buffers()[1], dtype=np.float64)[chunk.offset * k : (chunk.offset + len(chunk)) * k]
+        for chunk in column.chunks
+    ]
+    return (pieces[0] if len(pieces) == 1 else np.concatenate([np.empty(0), *pieces])).reshape(-1, k)
+
+
+@lru_cache(maxsize=16)
+def no_strings(n: int) -> pa.Array:
+    """A string column of nulls."""
+    return sparse_strings({}, n)
 
 
 def to_floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
@@ -59,6 +96,13 @@ def to_floats(column: pa.ChunkedArray) -> NDArray[np.float64]:
             found[start : start + len(chunk)][~_valid(chunk)] = np.nan
         start += len(chunk)
     return found
+
+
+def told_of(column: pa.ChunkedArray) -> dict[int, str]:
+    """The values of a string column that are not null, by index."""
+    if column.null_count == len(column):
+        return {}
+    return dict(zip(np.flatnonzero(present(column)).tolist(), column.drop_null().to_pylist()))
 
 
 def present(column: pa.ChunkedArray) -> NDArray[np.bool_]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,8 +11,7 @@ from numpy.typing import NDArray
 
 from evalkit.core.errors import StoreError, quote
 from evalkit.core.rows import Floats
-from evalkit.store.arrow import codes, to_floats
-from evalkit.store.parts import read_whole
+from evalkit.store.arrow import codes, present, to_floats, told_of
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -50,6 +50,7 @@ class Table:
         self._scores: dict[str, NDArray[np.float64]] = {}
         self._codes: dict[str, tuple[NDArray[np.int64], list[str | None]]] = {}
         self._notes: dict[str, Notes] = {}
+        self._held: dict[str, pa.ChunkedArray] = {}  # notes that need not be read from the file
         self._ids: list[str] | None = None
         self._score_names: frozenset[str] | None = None
 
@@ -91,17 +92,21 @@ class Table:
         """Of some records, by index: their ``error``, why they were ``skipped``, their ``reason``."""
         name = f"{label}.{kind}"
         if name not in self._notes:
-            told: list[str | None] = []
-            if name in self._names_of_scores():
-                told = self._texts(SCORES, name).to_pylist()
-            self._notes[name] = {index: note for index, note in enumerate(told) if note is not None}
+            column = self._note(name)
+            self._notes[name] = {} if column is None else told_of(column)
         return self._notes[name]
 
     def noted(self, label: str, kind: str) -> NDArray[np.bool_]:
         """Which records have such a note, shape (n,)."""
-        mask = np.zeros(self.n, dtype=bool)
-        mask[list(self.notes(label, kind))] = True
-        return mask
+        column = self._note(f"{label}.{kind}")
+        return np.zeros(self.n, dtype=bool) if column is None else present(column)
+
+    def _note(self, name: str) -> pa.ChunkedArray | None:
+        if name not in self._held:
+            if name not in self._names_of_scores():
+                return None
+            self._held[name] = self._texts(SCORES, name)
+        return self._held[name]
 
     def check_scores(self) -> None:
         """Look whether scores.parquet, where there is one, belongs to these rows.
@@ -143,6 +148,14 @@ class Table:
         except Exception as error:
             raise _damaged(self.folder / file, error) from error
         return column
+
+
+def read_whole(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
+    """A Parquet file, on one thread: worker processes share the processors already."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return file.read(list(columns) if columns is not None else None, use_threads=False)
 
 
 def check(schema: pa.Schema) -> None:

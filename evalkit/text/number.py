@@ -119,7 +119,7 @@ def _read(match: re.Match[str], decimal: Decimal) -> Number:
     elif told["mixed"]:
         value = float(told["mixed"]) + _quotient(told["mixed_over"], told["mixed_under"])
     elif told["over"]:
-        value = _quotient(told["over"], told["under"])
+        value = _quotient(told["over"].replace(decimal, "."), told["under"].replace(decimal, "."))
     elif told["body"]:
         digits = told["body"].replace(told["group"], "") if told["group"] else told["body"]
         power = told["exponent"] or told["power"] or told["power_raised"] or "0"
@@ -130,7 +130,7 @@ def _read(match: re.Match[str], decimal: Decimal) -> Number:
 
 
 def _quotient(over: str, under: str) -> float:
-    """Of two whole numbers of any length, infinite where a float cannot hold one of them."""
+    """Of two numbers of any length, infinite where a float cannot hold one of them."""
     try:
         return float(over) / float(under)
     except ZeroDivisionError:

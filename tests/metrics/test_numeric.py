@@ -88,7 +88,8 @@ def test_a_percent_sign_is_noted_and_not_counted(text):
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("1.234,50", 1234.5), ("0,5", 0.5), ("€1.234.567,5", 1234567.5), ("1,5e3", 1500), ("3.14", 14)]
+    ("text", "value"),
+    [("1.234,50", 1234.5), ("0,5", 0.5), ("€1.234.567,5", 1234567.5), ("1,5e3", 1500), ("3.14", 14), ("1,5/0,5", 3)],
 )
 def test_a_decimal_comma_is_read_only_when_it_is_asked_for(text, value):
     assert last_number(text, ",") == Number(value)

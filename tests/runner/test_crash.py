@@ -27,7 +27,7 @@ resamples: 200
 
 @pytest.fixture
 def suite(project: Path, records: Any, jsonl: Any) -> Path:
-    jsonl(project / "data.jsonl", records(14_000, seed=7))
+    jsonl(project / "data.jsonl", records(40_000, seed=7))
     (project / "crash.yaml").write_text(SUITE)
     return project / "crash.yaml"
 

@@ -17,8 +17,9 @@ from evalkit.core.errors import StoreError
 from evalkit.core.rows import Rows
 from evalkit.store.arrow import codes, floats, present, strings, to_floats
 from evalkit.store.files import write_text, writing
-from evalkit.store.merge import Merger
-from evalkit.store.parts import Part, read_part, split, write_part
+from evalkit.store.merge import merging
+from evalkit.store.parts import Part, read_part, write_part
+from evalkit.store.split import split
 from evalkit.store.table import Table
 
 
@@ -64,7 +65,11 @@ def test_a_part_is_read_as_it_was_written(tmp_path: Path) -> None:
     same(read.rows["two"], written.rows["two"])
 
 
-def test_merged_parts_can_be_split_again_and_a_table_reads_what_the_merger_kept(tmp_path: Path) -> None:
+@pytest.mark.parametrize("row_group", [1, 5, 100])
+def test_merged_parts_can_be_split_again_and_a_table_reads_what_the_merger_kept(
+    tmp_path: Path, row_group: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("evalkit.store.merge.ROW_GROUP", row_group)
     sizes = (4, 1, 6)
     files = []
     start = 0
@@ -78,7 +83,7 @@ def test_merged_parts_can_be_split_again_and_a_table_reads_what_the_merger_kept(
             write_part(batches[-1], own, METRICS)
         files.append([base, *batches])
         start += n
-    with Merger(tmp_path, 11, METRICS, ["model"]) as merger:
+    with merging(tmp_path, 11, METRICS, ["model"]) as merger:
         for group in files:
             merger.add(group)
     kept, read = merger.table(), Table(tmp_path)
@@ -91,14 +96,17 @@ def test_merged_parts_can_be_split_again_and_a_table_reads_what_the_merger_kept(
             assert kept.notes(label, kind) == read.notes(label, kind)
     assert kept.codes("model")[1] == read.codes("model")[1] == ["a"]
     assert read.notes("two", "error") == {0: "broken", 5: "broken"}
-    split(tmp_path, tmp_path / "again")
-    again = read_part(tmp_path / "again" / "00000.arrow", METRICS)
-    same(again.rows["two"], read_part(files[0][0], METRICS).rows["two"])
-    assert set(again.rows) == {"two", "judged"}
+    spans = [range(4), range(4, 5), range(5, 11)]
+    split(tmp_path, tmp_path / "again", METRICS, spans)
+    for number, span in enumerate(spans):
+        again = read_part(tmp_path / "again" / f"{number:05d}.arrow", METRICS)
+        assert again.ids == [f"r{index}" for index in span]
+        same(again.rows["two"], read_part(files[number][0], METRICS).rows["two"])
+        assert set(again.rows) == {"two", "judged"}
 
 
 def test_a_merge_that_fails_leaves_no_file_behind(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), Merger(tmp_path, 3, METRICS, []):
+    with pytest.raises(RuntimeError), merging(tmp_path, 3, METRICS, []):
         raise RuntimeError
     assert list(tmp_path.iterdir()) == []
 
