@@ -53,8 +53,8 @@ class Merger:
         import pyarrow as pa
 
         self.folder, self.n, self.metrics, self.attributes = folder, n, metrics, tuple(attributes)
-        self._sums: dict[str, Floats] = {label: np.full((n, len(one.columns)), np.nan) for label, one in metrics.items()}
-        self._own: dict[str, Floats] = {label: np.full((n, len(one.parts)), np.nan) for label, one in metrics.items()}
+        self._sums: dict[str, Floats] = {label: np.empty((n, len(one.columns))) for label, one in metrics.items()}
+        self._own: dict[str, Floats] = {label: np.empty((n, len(one.parts))) for label, one in metrics.items()}
         self._codes: dict[str, NDArray[np.int64]] = {name: np.empty(n, dtype=np.int64) for name in attributes}
         self._values: dict[str, dict[str | None, int]] = {name: {} for name in attributes}
         self._written = self._added = 0
@@ -86,6 +86,8 @@ class Merger:
                 self._added += len(table)
                 for name in ("id", *(f"@{name}" for name in self.attributes)):
                     self._texts.setdefault(name, []).extend(columns[name].chunks)
+        if any(end < self._added for end in filled.values()):
+            raise ValueError(f"{files[0]}: a metric is missing in it and in the files beside it")
         if self._added - self._written >= ROW_GROUP:
             self.write()
 
