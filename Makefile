@@ -28,8 +28,9 @@ bench: setup  ## measure against the peers, and write docs/performance.md
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/run_all.py
 
-stress: setup debian  ## long fault tests
+stress: setup debian  ## long fault tests, and new examples for the property tests
 	$(BIN)/python -m pytest -m stress
+	EVALKIT_NEW_EXAMPLES=1 $(BIN)/python -m pytest -m hypothesis
 
 test-models: .venv/.dev  ## the real small models
 	@if grep -rqs 'mark\.models' tests; then $(BIN)/python -m pytest -m models; \
