@@ -27,7 +27,7 @@ resamples: 200
 
 @pytest.fixture
 def suite(project: Path, records: Any, jsonl: Any) -> Path:
-    jsonl(project / "data.jsonl", records(40_000, seed=7))
+    jsonl(project / "data.jsonl", records(20_000, seed=7))
     (project / "crash.yaml").write_text(SUITE)
     return project / "crash.yaml"
 
@@ -36,6 +36,7 @@ def start(suite: Path, *more: str) -> subprocess.Popen[bytes]:
     return subprocess.Popen(
         [sys.executable, "-m", "evalkit", "run", str(suite), *more],
         cwd=suite.parent, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),  # a shell's background jobs ignore it
     )  # fmt: skip
 
 
