@@ -27,10 +27,10 @@ _PUBLIC = {
     "Metric": "evalkit.core.contracts",
     "CorpusMetric": "evalkit.core.contracts",
     "ModelMetric": "evalkit.core.contracts",
-    "Backend": "evalkit.core.contracts",
-    "Request": "evalkit.core.contracts",
-    "Reply": "evalkit.core.contracts",
-    "Tools": "evalkit.core.contracts",
+    "Backend": "evalkit.core.asking",
+    "Request": "evalkit.core.asking",
+    "Reply": "evalkit.core.asking",
+    "Tools": "evalkit.core.asking",
     "Run": "evalkit.core.run",
     "Value": "evalkit.core.run",
     "EvalkitError": "evalkit.core.errors",
@@ -41,8 +41,9 @@ __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
     from evalkit.api import Scores, assert_passes, evaluate, run, score
+    from evalkit.core.asking import Backend, Reply, Request, Tools
     from evalkit.core.batch import Batch
-    from evalkit.core.contracts import Backend, CorpusMetric, Metric, ModelMetric, Reply, Request, Tools
+    from evalkit.core.contracts import CorpusMetric, Metric, ModelMetric
     from evalkit.core.errors import BackendError, EvalkitError, SpecError
     from evalkit.core.registry import backend, judge, metric, signal, sink
     from evalkit.core.rows import Rows

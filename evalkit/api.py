@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.core.asking import Backend
 from evalkit.core.batch import Batch
-from evalkit.core.contracts import Backend, CorpusMetric, Measure, Metric, ModelMetric
+from evalkit.core.contracts import CorpusMetric, Measure, Metric, ModelMetric
 from evalkit.core.errors import EvalkitError, SpecError
 from evalkit.core.rows import Rows
 from evalkit.core.run import Run
@@ -134,7 +135,7 @@ def run(
     from evalkit.specs.load import load_suite
 
     loaded = limited(load_suite(suite, overrides=overrides or {}, baseline=baseline), limit)
-    options = Options(baseline, store, Path(out) if out else None, fresh, retry_errors, f"evalkit run {suite}")
+    options = Options(baseline, store, Path(out) if out else None, fresh, retry_errors, command=f"evalkit run {suite}")
     with Workers() as workers:
         data = open_data(loaded, spool_of(loaded, store), workers=workers)
         return execute(loaded, data, options, report_outcome, workers=workers).run
@@ -208,14 +209,17 @@ def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None
         raise SpecError(f"{label} asks a model; give backend=…")
     if not isinstance(metric, ModelMetric):
         raise EvalkitError(f"{label} is neither a Metric nor a ModelMetric")
-    import asyncio
+    from evalkit.backends.account import Account
+    from evalkit.runner.ask import guarded as asked
+    from evalkit.runner.models import Models
 
-    from evalkit.backends.pipeline import Account, Pipeline
+    with Models({"": backend}, Account()) as models:
+        tools = models.tools(label, "")
 
-    async def ask() -> Rows:
-        return await metric.score(batch, Pipeline(backend, Account()))
+        async def ask() -> Rows:
+            return await asked(await metric.prepared(tools), batch, tools)
 
-    return asyncio.run(ask())
+        return models.run(ask())
 
 
 def _corpus(metric: Measure, rows: Rows, batch: Batch) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import regex
 
-from evalkit.core.contracts import Reply, Request
+from evalkit.core.asking import Reply, Request
 from evalkit.core.errors import BackendError
 from evalkit.core.registry import backend
 
@@ -24,6 +24,7 @@ class Scripted:
     replies: tuple[dict[str, Any], ...] = ()
     otherwise: str | None = None
     max_concurrency: int = 8
+    attempts: int = 1  # the script says the same again
     model: str = field(default="scripted")
 
     @property

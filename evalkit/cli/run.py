@@ -23,9 +23,7 @@ def run(
         Optional[str], typer.Option(help="A folder or database URL for runs; .evalkit in the project otherwise.")
     ] = None,
     fresh: Annotated[bool, typer.Option("--fresh", help="Start anew instead of going on with an interrupted run.")] = False,
-    no_cache: Annotated[
-        bool, typer.Option("--no-cache", help="Do not read cached model replies; nothing is cached yet.")
-    ] = False,
+    no_cache: Annotated[bool, typer.Option("--no-cache", help="Ask again, whatever replies are cached.")] = False,
     retry_errors: Annotated[
         bool, typer.Option("--retry-errors", help="Measure only what failed in the last equal run.")
     ] = False,

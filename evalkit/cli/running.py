@@ -102,6 +102,8 @@ def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
         Path(wanted.out) if wanted.out else None,
         wanted.fresh,
         wanted.retry_errors,
+        not wanted.no_cache,
+        wanted.record,
         wanted.command,
     )
     outcome = execute(suite, data, options, report, Bar(console), workers)
@@ -131,11 +133,9 @@ def _check(wanted: Wanted) -> None:
         raise SpecError(Problem("--engine ray", "not yet in this version", "use --engine local"))
     if wanted.engine != "local":
         raise SpecError(Problem("--engine", f"no engine is called {quote(wanted.engine)}", "use --engine local"))
-    if wanted.record is not None:
-        raise SpecError(Problem("--record", "not yet in this version: it comes with the model backends", "run without it"))
     if wanted.out is not None and not wanted.out.strip():
         raise SpecError(Problem("--out", "the folder's name is empty", "write --out . for the working folder"))
-    for option, path in (("--html", wanted.html), ("--markdown", wanted.markdown)):
+    for option, path in (("--html", wanted.html), ("--markdown", wanted.markdown), ("--record", wanted.record)):
         if path is not None and (path.is_dir() or not _writable(path)):
             raise SpecError(Problem(option, f"{quote(str(path))} cannot be written", "name a file in a folder that can be"))
 

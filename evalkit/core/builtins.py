@@ -39,6 +39,7 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
     },
     "judge": {},
     "backend": {
+        "openai": ("evalkit.backends.openai:OpenAI", "backend", "any HTTP endpoint that speaks OpenAI's protocol"),
         "scripted": ("evalkit.backends.scripted:Scripted", "backend", "fixed replies, for tests and dry runs"),
     },
     "signal": {},

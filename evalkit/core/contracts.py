@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.core.asking import Capability, Tools
 from evalkit.core.batch import Batch
 from evalkit.core.rows import Floats, Rows
 
@@ -146,6 +147,37 @@ class CorpusMetric(Metric):
 class ModelMetric(Measure):
     """A metric that asks a model; it meets the world only through `Tools`."""
 
+    wants: ClassVar[frozenset[Capability]] = frozenset({"chat"})  # of its backend, unless `wants_of` says otherwise
+
+    def wants_of(self) -> frozenset[Capability]:
+        """What the backend must be able to do for this metric with its options."""
+        return self.wants
+
+    def instead(self, lacking: frozenset[Capability]) -> str | None:  # noqa: ARG002
+        """What to do about a backend that cannot do ``lacking``: another mode, another metric; None: another backend."""
+        return None
+
+    def others(self) -> tuple[str, ...]:
+        """Names of further backends that this metric uses beside its own, through `Tools.using`."""
+        return ()
+
+    @property
+    def mode(self) -> str | None:
+        """How scores come about, where there are several ways (``logprob``, ``sampled``, ``single``); fixed before a run."""
+        return None
+
+    def about(self) -> str | None:
+        """What a reader must know to read the value: its raw scale."""
+        return None
+
+    async def prepared(self, tools: Tools) -> Self:  # noqa: ARG002
+        """This metric with all that was left open fixed (a mode, evaluation steps); called once, before anything is scored.
+
+        Raises:
+            SpecError: it cannot be fixed.
+        """
+        return self
+
     @abstractmethod
     async def measure(self, batch: Batch, tools: Tools) -> Rows:
         """Rows of a batch in which no needed column is null."""
@@ -172,47 +204,3 @@ def lacking(batch: Batch, needs: Sequence[str]) -> dict[int, str]:
         for index in np.flatnonzero(batch.missing(column)):
             why.setdefault(int(index), f"no {column}")
     return why
-
-
-# --- models ----------------------------------------------------------------------------------------------------------
-
-Messages = Sequence[Mapping[str, str]]
-
-
-@dataclass(frozen=True)
-class Request:
-    """One question to a model: chat messages, and the JSON schema that its reply must meet."""
-
-    messages: tuple[Mapping[str, str], ...]
-    schema: Mapping[str, Any] | None = None
-    repeat: int = 0
-
-
-@dataclass(frozen=True)
-class Reply:
-    """What a model answered, and what that took; counts are tokens, cost is in the price list's currency."""
-
-    text: str
-    prompt_tokens: int = 0
-    completion_tokens: int = 0
-    cost: float | None = None
-    cached: bool = False
-
-
-@runtime_checkable
-class Backend(Protocol):
-    """Where replies come from."""
-
-    identity: str  # model and revision: part of a fingerprint
-
-    async def complete(self, request: Request) -> Reply:
-        """Answer one request, or raise `BackendError`."""
-        ...
-
-
-class Tools(Protocol):
-    """What the runner hands to a `ModelMetric`."""
-
-    async def ask(self, messages: Messages, schema: Mapping[str, Any] | None = None, *, repeat: int = 0) -> Any:
-        """The reply's text, or with a schema the parsed and validated JSON value; raises `BackendError`."""
-        ...

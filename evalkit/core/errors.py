@@ -6,7 +6,11 @@ EvalkitError
 ├── DuplicatePlugin     two owners of one plugin name
 ├── MissingExtra        an optional package is needed
 ├── StoreError          the store cannot be read or written
-├── BackendError        a model endpoint could not answer
+├── BackendError        a model gave no usable reply: an error of one record
+│   ├── Retryable       it may when asked again
+│   └── Malformed       it replied, and the reply cannot be used
+├── BackendRefused      no request to this backend can work: the run ends
+├── BudgetSpent         the run's budget is used up: it can go on with a larger one
 └── Resumable           the run was stopped and can go on
 """
 
@@ -101,6 +105,48 @@ class StoreError(EvalkitError, OSError):
 
 class BackendError(EvalkitError, RuntimeError):
     """A model backend gave no usable reply."""
+
+
+class Retryable(BackendError):
+    """A request failed in a way that may pass: a timeout, a lost connection, too many requests, a server's own error.
+
+    Args:
+        kind: one word for counts in reports: ``timeout``, ``429``, ``500``, ``connection``.
+        after_s: how long the server asks to wait, if it does.
+    """
+
+    def __init__(self, message: str, kind: str, after_s: float | None = None) -> None:
+        self.kind, self.after_s = kind, after_s
+        super().__init__(message)
+
+
+class Malformed(BackendError):
+    """A reply came, and is not what was asked for: cut off, no JSON, against its schema, no score in it."""
+
+
+class BackendRefused(EvalkitError, RuntimeError):
+    """A backend that can answer nothing: a wrong key, an unknown model, nobody listening."""
+
+    incomplete = True
+
+
+class BudgetSpent(EvalkitError):
+    """The run's budget of calls or money is used up; what was answered is kept."""
+
+    incomplete = True
+
+    def __init__(self, what: str, limit: float, key: str) -> None:
+        self.what, self.limit, self.key = what, limit, key
+        super().__init__(f"the budget of {limit:,g} {what} is spent")
+
+    def after(self, done: int, total: int) -> BudgetSpent:
+        """The same, with how far the run came and how it goes on."""
+        told = (
+            f"{self} after {done:,} of {total:,} records; what was answered is kept. "
+            f"Raise `budget: {{{self.key}: …}}` and run the same command again"
+        )
+        self.args = (told,)
+        return self
 
 
 class Resumable(EvalkitError):

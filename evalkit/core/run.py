@@ -73,6 +73,7 @@ class Usage:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
+    retries: Mapping[str, int] = field(default_factory=dict)  # calls that had to be made again, by what was wrong
 
 
 @dataclass(repr=False)

@@ -19,7 +19,16 @@ from evalkit.core.version import VERSION as VERSION
 def default_signature(metric: Measure) -> str:
     """``name|option:value|…|v:VERSION``, every option in the order of its field."""
     options = [f"{name}:{spell(value)}" for name, value in metric.options().items()]
+    texts = prompts_of(metric)
+    if texts:
+        options.append(f"prompts:{hashlib.sha256(canonical(texts)).hexdigest()[:12]}")
     return "|".join([metric.name, *options, f"v:{metric.version}"])
+
+
+def prompts_of(metric: Measure) -> dict[str, str]:
+    """The prompt texts of a metric that asks a model; none of any other."""
+    prompts = getattr(metric, "prompts", None)
+    return dict(prompts()) if prompts is not None else {}
 
 
 def spell(value: Any) -> str:
@@ -38,13 +47,16 @@ def spell(value: Any) -> str:
 
 
 def fingerprint(metric: Measure, *, backend: str | None = None) -> str:
-    """sha256 of all that moves the score but the data: code version, options, documents' text, the model's identity."""
+    """sha256 of all that moves the score but the data: code version, options, documents' text, prompts, the model's identity."""
     told = {
         "metric": f"{type(metric).__module__}:{type(metric).__qualname__}",
         "version": metric.version,
         "options": {name: plain(value) for name, value in metric.options().items()},
         "backend": backend,
     }
+    texts = prompts_of(metric)
+    if texts:
+        told["prompts"] = texts
     return hashlib.sha256(canonical(told)).hexdigest()
 
 

@@ -9,8 +9,9 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from evalkit.core.asking import Tools
 from evalkit.core.batch import Batch
-from evalkit.core.contracts import IntervalKind, ModelMetric, Tools
+from evalkit.core.contracts import IntervalKind, ModelMetric
 from evalkit.core.errors import BackendError
 from evalkit.core.registry import judge
 from evalkit.core.rows import Floats, Rows

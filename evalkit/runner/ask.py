@@ -1,22 +1,31 @@
-"""Measuring with the metrics that ask a model: one event loop, small batches, each kept as soon as it is answered."""
+"""Measuring with the metrics that ask a model: many small batches under way at once, each kept as soon as it is answered."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
-from evalkit.backends.pipeline import Account, Pipeline
+from evalkit.backends.pipeline import Call
+from evalkit.core.asking import Tools
 from evalkit.core.batch import Batch
-from evalkit.core.contracts import Backend, ModelMetric, Tools
+from evalkit.core.contracts import ModelMetric
+from evalkit.core.errors import BackendRefused, BudgetSpent, StoreError
 from evalkit.core.rows import Rows
 from evalkit.records.dataset import Chunk
 from evalkit.runner.measure import checked, values_of
+from evalkit.runner.models import Models
+from evalkit.runner.watch import Progress
+from evalkit.store.calls import write_calls
 from evalkit.store.parts import Part, part_path, read_part, write_part
 
-BATCH = 50  # records; what a kill can lose of one metric
+BATCH = 50  # records; what a kill can lose of one metric, and their replies are in the cache
+ENDS_THE_RUN = (BackendRefused, BudgetSpent, StoreError)
 
 
 def part_paths(folder: Path, chunk: Chunk, label: str) -> list[Path]:
@@ -26,59 +35,184 @@ def part_paths(folder: Path, chunk: Chunk, label: str) -> list[Path]:
     return [whole.with_suffix(f".{safe}.{number:04d}.arrow") for number in range(-(-chunk.n // BATCH))]
 
 
-async def ask_all(
-    metrics: Mapping[str, ModelMetric],
-    backend_of: Mapping[str, Backend],
-    chunks: Sequence[Chunk],
-    folder: Path,
-    previous: Path | None,
-    account: Account,
-    advance: Callable[[int], None],
-) -> None:
-    """Measure every chunk with every metric; what is on disk already is not asked again."""
-    pipelines = {id(backend): Pipeline(backend, account) for backend in backend_of.values()}
-    for chunk in chunks:
-        todo = [
-            (label, number, path)
-            for label in metrics
-            for number, path in enumerate(part_paths(folder, chunk, label))
-            if not path.exists()
-        ]
-        if todo:
-            batch = chunk.read()
-            before = _previous(previous, chunk, metrics)
-
-            async def one(label: str, number: int, path: Path, batch: Batch = batch, before: Part | None = before) -> None:
-                span = range(number * BATCH, min((number + 1) * BATCH, len(batch)))
-                earlier = before.rows[label].take(span) if before and label in before.rows else None
-                metric = metrics[label]
-                rows = await _remeasured(metric, batch.take(span), pipelines[id(backend_of[label])], earlier)
-                ids = [batch.texts("id")[index] for index in span]
-                write_part(path, Part(ids, rows={label: rows}, values={label: values_of(metric, rows)}), metrics)
-
-            async with asyncio.TaskGroup() as group:
-                for label, number, path in todo:
-                    group.create_task(one(label, number, path))
-        advance(chunk.n)
+def calls_path(part: Path) -> Path:
+    """Where the calls behind a batch of judged rows lie."""
+    return part.with_suffix(".calls.arrow")
 
 
-async def _remeasured(metric: ModelMetric, batch: Batch, tools: Tools, before: Rows | None) -> Rows:
+@dataclass(frozen=True)
+class Job:
+    """A batch of records that one metric is to measure."""
+
+    chunk: int
+    number: int
+    label: str
+    path: Path
+    batch: Batch
+    earlier: Rows | None  # of which only the errors are measured again
+
+
+@dataclass(frozen=True)
+class Asking:
+    """What is to be asked, and of whom: metrics and the names of their backends, by label."""
+
+    metrics: Mapping[str, ModelMetric]
+    backend_of: Mapping[str, str]
+    chunks: Sequence[Chunk]
+    folder: Path  # of the parts
+    previous: Path | None
+    models: Models
+    progress: Progress
+
+    async def all(self) -> None:
+        """Measure every chunk with every metric; what is on disk already is not asked again.
+
+        Backends elsewhere are asked all at once. Those that hold a model in this process follow one another, and each gives
+        its memory back before the next one loads.
+        """
+        for labels, local in self._turns():
+            await self._turn(labels)
+            if local is not None:
+                await self.models.close(local)
+
+    def _turns(self) -> Iterator[tuple[list[str], str | None]]:
+        """Labels to ask together, and the backend to close after them."""
+        local: dict[str, list[str]] = {}
+        together: list[str] = []
+        for label, metric in self.metrics.items():
+            own = self.backend_of[label]
+            if getattr(self.models.backends[own], "local", False) and not metric.others():
+                local.setdefault(own, []).append(label)
+            else:
+                together.append(label)
+        shared = {other for label in together for other in (self.backend_of[label], *self.metrics[label].others())}
+        for backend in list(local):
+            if backend in shared:
+                together += local.pop(backend)
+        if together:
+            yield together, None
+        for backend, labels in local.items():
+            yield labels, backend
+
+    async def _turn(self, labels: Sequence[str]) -> None:
+        backends = {self.backend_of[label] for label in labels}
+        wanted = sum(int(getattr(self.models.backends[name], "max_concurrency", 16)) for name in backends)
+        window = 2 + -(-2 * wanted // BATCH)  # enough to keep them busy while a batch waits for its last answer
+        self.progress.start("asking", sum(self._done(chunk, labels) for chunk in self.chunks))
+        left: Counter[tuple[int, int]] = Counter()
+        pending: set[asyncio.Task[None]] = set()
+        failed: BaseException | None = None
+        try:
+            for jobs in self._jobs(labels):
+                left.update((job.chunk, job.number) for job in jobs)
+                for job in jobs:
+                    pending.add(asyncio.create_task(self._do(job, left)))
+                    while len(pending) >= window and failed is None:
+                        done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                        failed = next((error for task in done if (error := task.exception())), None)
+                    if failed is not None:
+                        break
+                if failed is not None:
+                    break
+            # Whatever ends a run, answers on their way are waited for: they are paid for, and go into the cache.
+            for outcome in await asyncio.gather(*pending, return_exceptions=True):
+                failed = failed or (outcome if isinstance(outcome, BaseException) else None)
+        finally:
+            for task in pending:
+                task.cancel()
+        if failed is not None:
+            raise failed
+
+    def _jobs(self, labels: Sequence[str]) -> Iterator[list[Job]]:
+        """What is left to do, a chunk at a time; a chunk is read when its turn comes."""
+        for chunk in self.chunks:
+            todo = [
+                (number, label, path)
+                for label in labels
+                for number, path in enumerate(part_paths(self.folder, chunk, label))
+                if not path.exists()
+            ]
+            if not todo:
+                continue
+            whole = chunk.read()
+            before = self._before(chunk)
+            spans = {number: range(number * BATCH, min((number + 1) * BATCH, chunk.n)) for number, *_ in todo}
+            batches = {number: whole.take(span) for number, span in spans.items()}
+            yield [
+                Job(
+                    chunk.index, number, label, path, batches[number],
+                    before.rows[label].take(spans[number]) if before is not None and label in before.rows else None,
+                )
+                for number, label, path in sorted(todo)
+            ]  # fmt: skip
+
+    async def _do(self, job: Job, left: Counter[tuple[int, int]]) -> None:
+        metric, journal = self.metrics[job.label], list[Call]()
+        tools = self.models.tools(job.label, self.backend_of[job.label], journal)
+        rows = await remeasured(metric, job.batch, tools, job.earlier)
+        part = Part(list(job.batch.texts("id")), rows={job.label: rows}, values={job.label: values_of(metric, rows)})
+        if journal:
+            write_calls(calls_path(job.path), columns_of(journal))
+        write_part(job.path, part, self.metrics)
+        self.models.account.keep(self.folder)
+        left[job.chunk, job.number] -= 1
+        if not left[job.chunk, job.number]:
+            self.progress.advance(len(job.batch))
+
+    def _done(self, chunk: Chunk, labels: Sequence[str]) -> int:
+        """How many records of a chunk are measured with all these metrics."""
+        there = zip(*(part_paths(self.folder, chunk, label) for label in labels))
+        done = [number for number, paths in enumerate(there) if all(path.exists() for path in paths)]
+        return sum(min(BATCH, chunk.n - number * BATCH) for number in done)
+
+    def _before(self, chunk: Chunk) -> Part | None:
+        path = part_path(self.previous, chunk.index) if self.previous else None
+        return read_part(path, self.metrics) if path is not None and path.exists() else None
+
+
+async def remeasured(metric: ModelMetric, batch: Batch, tools: Tools, before: Rows | None) -> Rows:
+    """The rows of a batch; with earlier rows, only their errors are measured again."""
     if before is None:
-        return await _guarded(metric, batch, tools)
+        return await guarded(metric, batch, tools)
     again = sorted(before.errors)
-    return before.replaced(again, await _guarded(metric, batch.take(again), tools)) if again else before
+    return before.replaced(again, await guarded(metric, batch.take(again), tools)) if again else before
 
 
-async def _guarded(metric: ModelMetric, batch: Batch, tools: Tools) -> Rows:
+async def guarded(metric: ModelMetric, batch: Batch, tools: Tools) -> Rows:
+    """Rows of a batch; a metric that raises is tried record by record, so that only the culprits are errors."""
     try:
         return checked(metric, await metric.score(batch, tools))
+    except ENDS_THE_RUN:
+        raise
     except Exception as error:
         why = f"{type(error).__name__}: {error}"
         if len(batch) == 1:
             return Rows(np.full((1, len(metric.columns)), np.nan), errors={0: why})
-        return Rows.concat([await _guarded(metric, batch.take([index]), tools) for index in range(len(batch))])
+        return Rows.concat([await guarded(metric, batch.take([index]), tools) for index in range(len(batch))])
 
 
-def _previous(folder: Path | None, chunk: Chunk, metrics: Mapping[str, ModelMetric]) -> Part | None:
-    path = part_path(folder, chunk.index) if folder else None
-    return read_part(path, metrics) if path is not None and path.exists() else None
+def columns_of(calls: Sequence[Call]) -> dict[str, list[object]]:
+    """Calls as `store.calls` keeps them."""
+    replies = [call.reply for call in calls]
+    return {
+        "metric": [call.origin.metric for call in calls],
+        "id": [call.origin.record for call in calls],
+        "call": [call.origin.call for call in calls],
+        "key": [call.key for call in calls],
+        "messages": [_json(call.messages) for call in calls],
+        "text": [reply.text if reply is not None else None for reply in replies],
+        "verdict": [_json(call.value) if call.error is None else None for call in calls],
+        "error": [call.error for call in calls],
+        "model": [reply.model if reply is not None else None for reply in replies],
+        "logprobs": [_json(reply.tokens) if reply is not None and reply.tokens else None for reply in replies],
+        "repeat": [call.repeat for call in calls],
+        "attempts": [call.attempts for call in calls],
+        "seconds": [call.seconds for call in calls],
+        "cached": [call.cached for call in calls],
+        "prompt_tokens": [reply.prompt_tokens if reply is not None else 0 for reply in replies],
+        "completion_tokens": [reply.completion_tokens if reply is not None else 0 for reply in replies],
+    }
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value, enc_hook=str).decode()

@@ -18,7 +18,7 @@ from evalkit.store.catalog import Catalog
 from evalkit.store.files import explained
 from evalkit.store.table import ROWS, SCORES
 
-_PART = re.compile(r"\.?\d{5}\.(?:.+\.)?arrow(?:\.\d+\.tmp)?")
+_PART = re.compile(r"\.?\d{5}\.(?:.+\.)?arrow(?:\.\d+\.tmp)?|\.?spent\.json(?:\.tmp)?")
 _HALF = re.compile(r"\..+\.(?:arrow|parquet|json|html|md|xml|prom)\.\d+\.tmp")
 _RESULTS = re.compile(rb'\s*\{\s*"evalkit":\s*"[^"]*",\s*"run_id":')
 

@@ -9,15 +9,14 @@ import weakref
 from datetime import UTC, datetime
 from pathlib import Path
 
-from evalkit.backends.pipeline import Account
 from evalkit.core.run import Run
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import DataSet
 from evalkit.runner.baseline import Baseline, NoBaseline, load_run
 from evalkit.runner.checkpoint import new_id
-from evalkit.runner.execute import make_backend, measure_into, prepare
+from evalkit.runner.execute import measure_into, planned
 from evalkit.runner.finish import finished
-from evalkit.runner.plan import Plan
+from evalkit.runner.models import Models, account_of, make_backends
 from evalkit.runner.watch import Progress, Quiet
 from evalkit.specs.suite import Suite
 
@@ -26,9 +25,7 @@ def evaluate_directly(suite: Suite, data: DataSet, workers: Workers) -> Run:
     """Measure, combine and judge; a baseline can only be a path."""
     clock = time.monotonic()
     folder = Path(tempfile.mkdtemp(prefix="evalkit-"))
-    plan = Plan(suite, data, {name: make_backend(spec) for name, spec in suite.backends.items()})
-    prepare(plan)
-    account, now = Account(), datetime.now(UTC)
+    now = datetime.now(UTC)
     (folder / "parts").mkdir()
 
     def baseline(name: str) -> Baseline:
@@ -38,8 +35,11 @@ def evaluate_directly(suite: Suite, data: DataSet, workers: Workers) -> Run:
         return Baseline.of(load_run(Path(named)))
 
     try:
-        table = measure_into(plan, folder, None, account, Progress(Quiet(), data.n), workers)
-        run = finished(plan, table, new_id(suite.name, now), now, account.usage(), baseline, suite.baseline, clock)
+        with Models(make_backends(suite), account_of(suite)) as models:
+            plan = planned(suite, data, models)
+            table = measure_into(plan, folder, None, models, Progress(Quiet(), data.n), workers)
+            usage = models.account.usage()
+        run = finished(plan, table, new_id(suite.name, now), now, usage, baseline, suite.baseline, clock)
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise

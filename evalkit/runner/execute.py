@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
-import asyncio
-import os
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
-from evalkit.backends.pipeline import Account
-from evalkit.core.contracts import Backend, CorpusMetric
-from evalkit.core.errors import Problem, Resumable, SpecError, StoreError
-from evalkit.core.registry import find
+from evalkit.core.contracts import CorpusMetric, ModelMetric
+from evalkit.core.errors import BackendRefused, BudgetSpent, Problem, Resumable, SpecError, StoreError
 from evalkit.core.run import Run
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import Chunk, DataSet
-from evalkit.runner.ask import ask_all, part_paths
+from evalkit.runner.ask import Asking, calls_path, part_paths
 from evalkit.runner.baseline import Baseline, NoBaseline, baselines
 from evalkit.runner.checkpoint import open_run
 from evalkit.runner.engine_local import measured
 from evalkit.runner.finish import differences, finished
 from evalkit.runner.measure import Job
+from evalkit.runner.models import Models, account_of, make_backends
 from evalkit.runner.plan import Plan
-from evalkit.runner.stores import open_catalog
+from evalkit.runner.stores import home_of, open_catalog
 from evalkit.runner.watch import Progress, Quiet, Watch
-from evalkit.specs.suite import BackendSpec, Suite
+from evalkit.specs.suite import Suite
+from evalkit.store.calls import merge_calls, record
 from evalkit.store.catalog import Catalog
 from evalkit.store.merge import merging
 from evalkit.store.parts import columns_of
@@ -44,6 +41,8 @@ class Options:
     out: Path | None = None
     fresh: bool = False
     retry_errors: bool = False
+    read_cache: bool = True
+    record: Path | None = None  # where the replies go that `replay` answers from
     command: str = ""  # how to go on after an interruption
 
 
@@ -81,89 +80,83 @@ def execute(
     """
     clock = time.monotonic()
     watch = watch or Quiet()
-    plan = Plan(suite, data, {name: make_backend(spec) for name, spec in suite.backends.items()})
-    prepare(plan)
-    catalog = open_catalog(suite, options.store)
-    baseline = baselines(suite, options.baseline, catalog, options.out)
-    earlier = catalog.finished(plan=plan.sha256) if options.retry_errors else []
-    if options.retry_errors and not earlier:
-        raise SpecError(Problem(suite.name, "--retry-errors: no finished run of this suite over this data", "run it without"))
-    folder = open_run(catalog, suite=suite.name, plan=plan.sha256, out=options.out, fresh=options.fresh or bool(earlier))
-    try:
-        account = Account()
-        progress = Progress(watch, data.n)
+    home = home_of(options.store or suite.store, suite.root)
+    with Models(make_backends(suite), account_of(suite), cache=home, read_cache=options.read_cache) as models:
+        plan = planned(suite, data, models)
+        catalog = open_catalog(suite, options.store)
+        baseline = baselines(suite, options.baseline, catalog, options.out)
+        earlier = catalog.finished(plan=plan.sha256) if options.retry_errors else []
+        if options.retry_errors and not earlier:
+            what = "--retry-errors: no finished run of this suite over this data"
+            raise SpecError(Problem(suite.name, what, "run it without"))
+        folder = open_run(catalog, suite=suite.name, plan=plan.sha256, out=options.out, fresh=options.fresh or bool(earlier))
         try:
-            table = measure_into(plan, folder.path, earlier[0].folder if earlier else None, account, progress, workers)
-        except KeyboardInterrupt:
-            raise Resumable(folder.run_id, progress.done, data.n, options.command) from None
-        watch.stop()
-        default = options.baseline or suite.baseline
-        named = _try(baseline, "baseline") if default else None
-        run = finished(
-            plan,
-            table,
-            folder.run_id,
-            folder.started_at,
-            account.usage(),
-            baseline,
-            named.run.run_id if named else None,
-            clock,
-        )
-        outcome = Outcome(run, plan, table, catalog, named.run if named else None, resumed=progress.before)
-        if named is not None:
-            outcome.differences = differences(plan, table, named)
-        report(outcome)
-        summary = {
-            "exit_code": run.exit_code,
-            "metrics": {name: value.mean for name, value in run.metrics.items() if value.mean == value.mean},
-        }
-        commit = run.git["commit"] if run.git else None
-        catalog.finish(run.run_id, status=run.status, n=data.n, git_commit=commit, summary=summary)
-        folder.drop_parts()
-    except StoreError as error:
-        error.incomplete = True
-        folder.sweep()
-        raise
-    finally:
-        watch.stop()
-        folder.close()
+            progress = Progress(watch, data.n)
+            models.account.resume(folder.path / "parts")
+            try:
+                table = measure_into(plan, folder.path, earlier[0].folder if earlier else None, models, progress, workers)
+            except KeyboardInterrupt:
+                raise Resumable(folder.run_id, progress.done, data.n, options.command) from None
+            except BudgetSpent as error:
+                raise error.after(progress.done, data.n) from None
+            except BackendRefused as error:
+                error.incomplete = bool(progress.done)
+                raise
+            watch.stop()
+            default = options.baseline or plan.suite.baseline
+            named = _try(baseline, "baseline") if default else None
+            run = finished(
+                plan,
+                table,
+                folder.run_id,
+                folder.started_at,
+                models.account.usage(),
+                baseline,
+                named.run.run_id if named else None,
+                clock,
+            )
+            outcome = Outcome(run, plan, table, catalog, named.run if named else None, resumed=progress.before)
+            if named is not None:
+                outcome.differences = differences(plan, table, named)
+            if options.record is not None:
+                record(folder.path, options.record)
+            report(outcome)
+            summary = {
+                "exit_code": run.exit_code,
+                "metrics": {name: value.mean for name, value in run.metrics.items() if value.mean == value.mean},
+            }
+            commit = run.git["commit"] if run.git else None
+            catalog.finish(run.run_id, status=run.status, n=data.n, git_commit=commit, summary=summary)
+            folder.drop_parts()
+        except StoreError as error:
+            error.incomplete = True
+            folder.sweep()
+            raise
+        finally:
+            watch.stop()
+            folder.close()
     return outcome
 
 
-def prepare(plan: Plan) -> None:
-    """Have metrics that need something from outside fetch it, before anything is scored.
+def planned(suite: Suite, data: DataSet, models: Models) -> Plan:
+    """The plan of a suite, once its metrics have what they need from outside, and nothing about them is open any more.
 
     Raises:
-        EvalkitError: it cannot be had.
+        EvalkitError: something cannot be had.
     """
-    for metric in plan.metrics.values():
+    specs = []
+    for spec in suite.metrics:
+        metric = spec.metric
         if isinstance(metric, CorpusMetric):
             metric.prepare()
-
-
-def make_backend(spec: BackendSpec) -> Backend:
-    """A backend from its options; an ``…_env`` key gives its option the value of that environment variable.
-
-    Raises:
-        SpecError: the variable is not set, or the options do not fit.
-    """
-    options: dict[str, Any] = {}
-    for key, value in spec.options.items():
-        if not key.endswith("_env"):
-            options[key] = value
-        elif value in os.environ:
-            options[key.removesuffix("_env")] = os.environ[value]
-        else:
-            raise SpecError(Problem(f"backends.{spec.name}", f"{key}: the environment variable {value} is not set"))
-    try:
-        backend: Backend = find("backend", spec.kind)(**options)
-    except (TypeError, ValueError) as error:
-        raise SpecError(Problem(f"backends.{spec.name}", str(error))) from error
-    return backend
+        elif isinstance(metric, ModelMetric) and spec.backend is not None:
+            metric = models.run(metric.prepared(models.tools(spec.label, spec.backend)))
+        specs.append(replace(spec, metric=metric))
+    return Plan(replace(suite, metrics=tuple(specs)), data, models.backends)
 
 
 def measure_into(
-    plan: Plan, folder: Path, earlier: Path | None, account: Account, progress: Progress, workers: Workers | None = None
+    plan: Plan, folder: Path, earlier: Path | None, models: Models, progress: Progress, workers: Workers | None = None
 ) -> Table:
     """Fill the parts that are not there yet, and merge them into rows.parquet and scores.parquet.
 
@@ -197,19 +190,13 @@ def measure_into(
             if not plan.asking:
                 merge_ready()
         if plan.asking:
-            _ask(plan, parts, previous, account, progress)
+            backend_of = {spec.label: str(spec.backend) for spec in plan.suite.metrics if spec.label in plan.asking}
+            asking = Asking(plan.asking, backend_of, chunks, parts, previous, models, progress)
+            models.run(asking.all())
+            calls = [calls_path(path) for chunk in chunks for path in _asked(plan, parts, chunk)]
+            merge_calls(folder, [path for path in calls if path.exists()])
         merge_ready()
     return merger.table()
-
-
-def _ask(plan: Plan, parts: Path, previous: Path | None, account: Account, progress: Progress) -> None:
-    """Measure what asks a model, but for what was answered already."""
-    left = [chunk for chunk in plan.data.chunks if not all(path.exists() for path in _asked(plan, parts, chunk))]
-    progress.start("asking", plan.data.n - sum(chunk.n for chunk in left))
-    backend_of = {
-        spec.label: plan.backends[spec.backend] for spec in plan.suite.metrics if spec.label in plan.asking and spec.backend
-    }
-    asyncio.run(ask_all(plan.asking, backend_of, left, parts, previous, account, progress.advance))
 
 
 def _asked(plan: Plan, parts: Path, chunk: Chunk) -> list[Path]:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from evalkit.core.contracts import Backend, Measure, Metric, ModelMetric
+from evalkit.core.asking import Backend
+from evalkit.core.contracts import Measure, Metric, ModelMetric
 from evalkit.core.signature import canonical, fingerprint
 from evalkit.records.dataset import DataSet
 from evalkit.specs.suite import MetricSpec, Suite

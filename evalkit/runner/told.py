@@ -81,6 +81,7 @@ class ToldUsage(msgspec.Struct, frozen=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
+    retries: dict[str, int] = {}
 
 
 class Told(msgspec.Struct):

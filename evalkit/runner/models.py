@@ -1,0 +1,117 @@
+"""The models of a run: one event loop, a pipeline to each backend, the cache of their replies."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Coroutine, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from evalkit.backends.account import Account, Price
+from evalkit.backends.desk import Desk
+from evalkit.backends.pipeline import Call, Pipeline
+from evalkit.core.asking import Backend
+from evalkit.core.errors import Problem, SpecError
+from evalkit.core.registry import find
+from evalkit.specs.suite import BackendSpec, Suite
+from evalkit.store.replies import Replies
+
+T = TypeVar("T")
+
+
+class Models:
+    """Backends by name, and the loop that all their calls share; a context manager, which closes what was opened.
+
+    Nothing is opened, loaded or started before the first call.
+
+    Args:
+        cache: the folder of the cache of replies; None keeps none.
+        read_cache: False asks again, and keeps what comes.
+    """
+
+    def __init__(
+        self, backends: Mapping[str, Backend], account: Account, *, cache: Path | None = None, read_cache: bool = True
+    ) -> None:
+        self.backends, self.account = backends, account
+        self._folder, self._read_cache = cache, read_cache
+        self._replies: Replies | None = None
+        self._loop: asyncio.Runner | None = None
+        self._pipelines: dict[str, Pipeline] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        try:
+            if self._loop is not None:
+                self._loop.run(self._close_all())
+                self._loop.close()
+        finally:
+            self._loop = None
+            if self._replies is not None:
+                self._replies.close()
+                self._replies = None
+
+    def run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the loop, to its end."""
+        if self._loop is None:
+            self._loop = asyncio.Runner()
+        return self._loop.run(coroutine)
+
+    @property
+    def pipelines(self) -> Mapping[str, Pipeline]:
+        """The pipeline of every backend."""
+        if not self._pipelines:
+            if self._folder is not None:
+                self._replies = Replies(self._folder)
+            self._pipelines = {
+                name: Pipeline(backend, self.account, cache=self._replies, read_cache=self._read_cache)
+                for name, backend in self.backends.items()
+            }
+        return self._pipelines
+
+    def tools(self, metric: str, backend: str, journal: list[Call] | None = None) -> Desk:
+        """The tools of a metric."""
+        return Desk(self.pipelines, backend, metric, journal)
+
+    async def close(self, backend: str) -> None:
+        """Have one backend give back what it holds; a later call opens it again."""
+        await self.pipelines[backend].close()
+
+    async def _close_all(self) -> None:
+        await asyncio.gather(*(pipeline.close() for pipeline in self._pipelines.values()))
+
+
+def account_of(suite: Suite) -> Account:
+    """An account with the suite's prices and budget."""
+    prices = {model: Price(**told) for model, told in suite.prices.items()}
+    calls = suite.budget.get("max_calls")
+    return Account(prices, int(calls) if calls is not None else None, suite.budget.get("max_cost"))
+
+
+def make_backends(suite: Suite) -> dict[str, Backend]:
+    """Every backend of a suite, by name; none has loaded or opened anything yet."""
+    return {name: make_backend(spec) for name, spec in suite.backends.items()}
+
+
+def make_backend(spec: BackendSpec) -> Backend:
+    """A backend from its options; an ``…_env`` key gives its option the value of that environment variable.
+
+    Raises:
+        SpecError: the variable is not set, or the options do not fit.
+    """
+    options: dict[str, Any] = {}
+    for key, value in spec.options.items():
+        if not key.endswith("_env"):
+            options[key] = value
+        elif value in os.environ:
+            options[key.removesuffix("_env")] = os.environ[value]
+        else:
+            raise SpecError(Problem(f"backends.{spec.name}", f"{key}: the environment variable {value} is not set"))
+    try:
+        backend: Backend = find("backend", spec.kind)(**options)
+    except (TypeError, ValueError) as error:
+        raise SpecError(Problem(f"backends.{spec.name}", str(error))) from error
+    return backend
