@@ -104,10 +104,16 @@ class Likelihood:
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A text's contextual token vectors at one layer, special tokens left out: ids (m,), vectors (m, d) in float32."""
+    """A text's contextual token vectors at one layer: ids (m,), vectors (m, d) in float32.
+
+    Attributes:
+        special: which tokens are the model's own ([CLS], [SEP]), shape (m,). BERTScore does not count them, but what the
+            texts say may match them; None: the backend left them out.
+    """
 
     ids: NDArray[np.int64]
     vectors: NDArray[np.float32]
+    special: NDArray[np.bool_] | None = None
 
 
 @runtime_checkable
@@ -118,7 +124,8 @@ class Backend(Protocol):
     can in ``can`` (``{"chat"}`` where it has no such attribute), and may have: ``max_concurrency``; ``async prepare()``, called
     in the event loop before the first request; ``async close()``, called after the last;
     ``async likelihood(text, given, stride) -> Likelihood``; ``async embed(text) -> (d,)``;
-    ``async encode(text, layer) -> Encoded``; ``async classify(text, pair) -> (k,)``.
+    ``async encode(text, layer) -> Encoded``; ``async classify(text, pair) -> (k,)``; and
+    ``async verify(capability) -> bool``, where a capability is believed rather than known.
     A backend that runs a model in this process gathers requests that wait at the same time into batches itself.
     """
 
@@ -151,6 +158,10 @@ class Tools(Protocol):
 
     def using(self, backend: str) -> Tools:
         """The tools of another backend of the suite."""
+        ...
+
+    async def verified(self, capability: Capability) -> bool:
+        """Whether the backend can, tried out where that is not certain: an endpoint may ignore what it does not know."""
         ...
 
     async def ask(
