@@ -94,7 +94,7 @@ def score(
     lacking = [column for column in built.needs_of() if column not in columns]
     if lacking:
         raise SpecError(f"{label} needs {' and '.join(lacking)}; give {', '.join(f'{name}=…' for name in lacking)}")
-    return Scores(label, built, _measured(label, built, batch, backend), batch)
+    return Scores(label, *_measured(label, built, batch, backend), batch)
 
 
 def build(metric: str | Measure, options: Mapping[str, Any]) -> Measure:
@@ -200,11 +200,12 @@ def verdict(finished: Run) -> str:
     return "\n".join(lines)
 
 
-def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None) -> Rows:
+def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None) -> tuple[Measure, Rows]:
+    """The metric as it measured (a judge's mode is settled by then), and its rows."""
     from evalkit.runner.measure import guarded
 
     if isinstance(metric, Metric):
-        return guarded(metric, batch)
+        return metric, guarded(metric, batch)
     if backend is None:
         raise SpecError(f"{label} asks a model; give backend=…")
     if not isinstance(metric, ModelMetric):
@@ -216,8 +217,9 @@ def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None
     with Models({"": backend}, Account()) as models:
         tools = models.tools(label, "")
 
-        async def ask() -> Rows:
-            return await asked(await metric.prepared(tools), batch, tools)
+        async def ask() -> tuple[Measure, Rows]:
+            settled = await metric.prepared(tools)
+            return settled, await asked(settled, batch, tools)
 
         return models.run(ask())
 

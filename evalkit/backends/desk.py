@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.backends.parse import Parse
 from evalkit.backends.pipeline import Call, Pipeline
-from evalkit.core.asking import Encoded, Likelihood, Messages, Origin, Request, Tools
+from evalkit.core.asking import Capability, Encoded, Likelihood, Messages, Origin, Request, Tools
+from evalkit.core.parse import Parse
 
 
 class Desk:
@@ -43,6 +43,17 @@ class Desk:
     def using(self, backend: str) -> Tools:
         """These tools, with another backend."""
         return Desk(self._pipelines, backend, self._metric, self._journal, self._record)
+
+    async def verified(self, capability: Capability) -> bool:
+        """As `Tools.verified`; what was found out is kept with the replies."""
+        verify = getattr(self._pipeline.backend, "verify", None)
+        if capability not in self.can or verify is None:
+            return capability in self.can
+
+        async def make() -> bool:
+            return bool(await verify(capability))
+
+        return await self._pipeline.kept({"verify": capability}, make, bool)
 
     async def ask(
         self,

@@ -152,6 +152,18 @@ class OpenAI:
             await self._session.close()
             self._session = None
 
+    async def verify(self, capability: Capability) -> bool:
+        """Whether the endpoint really gives log-probabilities: some refuse the question, some ignore it."""
+        if capability != "logprobs":
+            return capability in self.can
+        asked = Request(({"role": "user", "content": "Reply with the digit 1."},), max_tokens=1, logprobs=5)
+        try:
+            return any(token.top for token in (await self.complete(asked)).tokens)
+        except Retryable:
+            raise
+        except BackendError:
+            return False
+
     async def complete(self, request: Request) -> Reply:
         """One chat completion."""
         while True:

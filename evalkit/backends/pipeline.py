@@ -21,9 +21,9 @@ import msgspec
 from evalkit.backends.account import Account
 from evalkit.backends.kept import packed, unpacked
 from evalkit.backends.limiter import Limiter
-from evalkit.backends.parse import Parse, parser_of
 from evalkit.core.asking import Backend, Capability, Origin, Reply, Request
 from evalkit.core.errors import BackendError, BackendRefused, Malformed, Retryable
+from evalkit.core.parse import Parse, parser_of
 from evalkit.core.signature import canonical
 
 T = TypeVar("T")

@@ -35,6 +35,7 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "cost": ("evalkit.metrics.operation:Cost", "operation", "cost of a record: mean, p50, p95, p99"),
         "tokens": ("evalkit.metrics.operation:Tokens", "operation", "tokens of a record: mean, p50, p95, p99"),
         "evaluate:": ("evalkit.metrics.huggingface:HuggingFace", "hf", "any module of Hugging Face evaluate, by name or path"),
+        "geval": ("evalkit.judges.geval:GEval", "judge", "a score on a rubric's scale, weighted by token probabilities"),
         "yes_no": ("evalkit.judges.yes_no:YesNo", "judge", "a yes-or-no question about each record, put to a model"),
     },
     "judge": {},

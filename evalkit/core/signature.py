@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -43,11 +44,13 @@ def spell(value: Any) -> str:
         return ",".join(map(spell, value))
     if isinstance(value, Mapping):
         return hashlib.sha256(canonical(value)).hexdigest()[:12]
+    if dataclasses.is_dataclass(value):
+        return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
     return str(value).replace("|", "/")
 
 
 def fingerprint(metric: Measure, *, backend: str | None = None) -> str:
-    """sha256 of all that moves the score but the data: code version, options, documents' text, prompts, the model's identity."""
+    """sha256 of all that moves the score but the data: code version, options, documents and prompts, the model's identity."""
     told = {
         "metric": f"{type(metric).__module__}:{type(metric).__qualname__}",
         "version": metric.version,

@@ -57,6 +57,7 @@ def _unit(largest: float, terms: int) -> int | None:
 
 
 def _rounded(column: Floats, unit: int) -> Floats:
-    scaled = np.ldexp(column, -unit)
+    scaled: Floats = np.ldexp(column, -unit)
     np.rint(scaled, out=scaled)
-    return np.ldexp(scaled, unit)
+    rounded: Floats = np.ldexp(scaled, unit)
+    return rounded

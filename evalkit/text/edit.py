@@ -28,7 +28,8 @@ def edit_distances(first: Sequence[str], second: Sequence[str]) -> NDArray[np.in
 def similarities(distances: NDArray[np.int64], first: NDArray[np.int64], second: NDArray[np.int64]) -> NDArray[np.float64]:
     """1 − distance / the longer one's length, from 0 to 1; two empty texts are alike. All arguments have shape (n,)."""
     longest = np.maximum(first, second)
-    return 1.0 - distances / np.maximum(longest, 1)
+    alike: NDArray[np.float64] = 1.0 - distances / np.maximum(longest, 1)
+    return alike
 
 
 def lengths_of(texts: Sequence[str]) -> NDArray[np.int64]:

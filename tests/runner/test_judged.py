@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import evalkit
-from evalkit.backends.parse import parsed
+from evalkit.core.parse import parsed
 from evalkit.backends.scripted import Scripted
 from evalkit.core.errors import BackendError
 
