@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,26 @@ def cli() -> Cli:
         )  # fmt: skip
 
     return call
+
+
+@pytest.fixture(scope="session")
+def _server() -> Iterator[Any]:
+    path = Path(__file__).parent / "backends" / "server.py"
+    spec = importlib.util.spec_from_file_location("evalkit_tests_server", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    with module.Endpoint() as endpoint:
+        yield endpoint
+
+
+@pytest.fixture
+def endpoint(_server: Any) -> Any:
+    """An OpenAI-compatible server of our own (`tests/backends/server.py`), without faults and with an empty log."""
+    _server.reset()
+    return _server
 
 
 @pytest.fixture

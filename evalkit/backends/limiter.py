@@ -6,20 +6,26 @@ import asyncio
 from collections import deque
 
 _BACK_OFF = 0.7  # of the concurrency, when the server says that it is too much
+_MEMORY = 16  # answers over which complaints are counted
+_TOO_OFTEN = 0.2  # share of complaints from which all requests slow down: below it, they are the requests' own matter
+_WINDOWS_BACK = 16  # windows of answers, from one request at a time back to all
 _BURST_S = 1.0  # how far a rate may run ahead
 
 
 class Limiter:
     """Permits for requests, first come first served; used within one event loop.
 
-    Concurrency falls to 70 % when the server complains, at most once for the requests that were on their way, and grows by
-    one request for each window of answers, as TCP does (additive increase, multiplicative decrease).
+    When a fifth of the latest answers are complaints, everybody waits for as long as the server asks, and concurrency falls to
+    70 %, at most once for the requests that were on their way; it grows again by a constant for each window of answers, as
+    TCP's does (additive increase, multiplicative decrease). A complaint now and then slows nobody else down.
     """
 
     def __init__(
         self, concurrency: int, requests_per_minute: float | None = None, tokens_per_minute: float | None = None
     ) -> None:
         self.most, self.limit, self.active = concurrency, float(concurrency), 0
+        self._complaints = 0.0  # share of the latest answers
+        self._growth = max(1.0, concurrency / _WINDOWS_BACK)
         self._rates = [_Rate(rate / 60) if rate else None for rate in (requests_per_minute, tokens_per_minute)]
         self._limited = any(self._rates)
         self._paused_until = self._eased_until = 0.0
@@ -41,7 +47,7 @@ class Limiter:
         except asyncio.CancelledError:
             if future.done() and not future.cancelled():
                 self.release()
-            else:
+            elif future in self._waiting:
                 self._waiting.remove(future)
             raise
 
@@ -52,11 +58,15 @@ class Limiter:
 
     def succeeded(self) -> None:
         """An answer came: a little more may be on its way."""
+        self._complaints -= self._complaints / _MEMORY
         if self.limit < self.most:
-            self.limit = min(self.limit + 1 / self.limit, float(self.most))
+            self.limit = min(self.limit + self._growth / self.limit, float(self.most))
 
     def complained(self, after_s: float | None, took_s: float) -> None:
         """The server said that it is too much (429), and perhaps how long to wait."""
+        self._complaints += (1.0 - self._complaints) / _MEMORY
+        if self._complaints < _TOO_OFTEN:
+            return
         now = asyncio.get_running_loop().time()
         if now - took_s >= self._eased_until:  # sent after the last time we eased off
             self.limit = max(self.limit * _BACK_OFF, 1.0)

@@ -10,10 +10,10 @@ import asyncio
 import hashlib
 import random
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
-from itertools import count
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -22,17 +22,21 @@ from evalkit.backends.account import Account
 from evalkit.backends.kept import packed, unpacked
 from evalkit.backends.limiter import Limiter
 from evalkit.core.asking import Backend, Capability, Origin, Reply, Request
-from evalkit.core.errors import BackendError, BackendRefused, Malformed, Retryable
+from evalkit.core.errors import BackendError, BackendRefused, EvalkitError, Malformed, Retryable
 from evalkit.core.parse import Parse, parser_of
 from evalkit.core.signature import canonical
 
 T = TypeVar("T")
 
-ATTEMPTS = 6  # of one request, the first included
-PARSED_WITHIN = 3  # attempts, until a reply must be what was asked for
+ATTEMPTS = 8  # of one request, the first included
+MALFORMED = 5  # replies to one request, until it counts as unanswerable
+TOO_MANY = 5  # times as many refusals for being too many (429): they say nothing about the request itself
 FIRST_WAIT_S, LONGEST_WAIT_S = 0.5, 30.0
+MOST_PATIENCE_S = 600.0  # what a server may ask to wait; beyond it the run stops, and can go on later
 AGAIN_AT = 0.5  # the temperature at which a malformed reply is asked for again: at 0 it would come again
-GIVE_UP_AFTER = 20  # requests that found nobody, before anything was answered: nobody is there
+GIVE_UP_AFTER = 20  # requests in a row that found nobody: nobody is there
+GONE_AFTER_S = 60.0  # without an answer, until somebody who did answer counts as gone
+CROWDED = frozenset({"429", "503", "529"})  # what a server says that has too much to do
 
 
 class Cache(Protocol):
@@ -84,7 +88,7 @@ class Pipeline:
 
     Args:
         cache: shared by all backends of a run, and by runs.
-        read_cache: False asks again, and keeps what comes.
+        read_cache: False asks again, once, and keeps what comes.
     """
 
     def __init__(self, backend: Backend, account: Account, *, cache: Cache | None = None, read_cache: bool = True) -> None:
@@ -103,14 +107,22 @@ class Pipeline:
         self._flights: dict[bytes, asyncio.Future[Any]] = {}
         self._rng = random.Random()  # noqa: S311 - jitter
         self._prepared: asyncio.Future[None] | None = None
-        self._answered = False
+        self._answered_at: float | None = None
         self._missed = 0
         self._refused: BackendRefused | None = None
+        self._asked: set[bytes] = set()  # by this run, where it does not read what others asked
+
+    async def settle(self) -> None:
+        """Wait for what is on its way."""
+        while self._flights:
+            await asyncio.wait(list(self._flights.values()))
 
     async def close(self) -> None:
-        """Let the backend close what it opened."""
+        """Let the backend close what it opened, once nothing is on its way; a later call opens it again."""
+        await self.settle()
+        prepared, self._prepared = self._prepared, None
         close = getattr(self.backend, "close", None)
-        if close is not None and self._prepared is not None:
+        if close is not None and prepared is not None:
             await close()
 
     # --- chat ---
@@ -142,31 +154,48 @@ class Pipeline:
 
     async def _value(self, request: Request, body: bytes, parse: Parse, call: Call) -> Any:
         key = self._key(body)
-        kept = self.cache.get(key) if self.read_cache else None
+        kept = self._kept(key)
         if kept is not None:
-            call.reply = unpacked(kept)
             try:
+                call.reply = unpacked(kept)
                 value = parse(call.reply)
-            except Malformed:
-                pass  # kept by a version that took it; ask again
+            except (msgspec.DecodeError, Malformed):
+                call.reply = None  # kept by a version that took it; ask again
             else:
                 call.cached = True
                 self.account.cached += 1
                 return value
         flight = self._flights.get(key)
         if flight is not None:
-            call.reply, call.attempts = await asyncio.shield(flight)
-            call.cached = True
-            self.account.cached += 1
-            return parse(call.reply)
+            try:
+                call.reply = await _joined(flight)
+                value = parse(call.reply)
+            except _Deserted:
+                return await self._value(request, body, parse, call)
+            except Malformed:
+                if flight.exception() is not None:
+                    raise
+                call.reply = None  # it was what somebody else asked for
+            else:
+                call.cached = True
+                self.account.cached += 1
+                return value
         with self._flying(key) as flight:
             value, call.reply = await self._retried(request, parse, call, len(body))
-            self.cache.put(key, packed(call.reply))
-            flight.set_result((call.reply, call.attempts))
+            self._keep(key, packed(call.reply))
+            flight.set_result(call.reply)
         return value
 
     def _key(self, body: bytes) -> bytes:
         return hashlib.sha256(self._identity + body).digest()
+
+    def _kept(self, key: bytes) -> bytes | None:
+        return self.cache.get(key) if self.read_cache or key in self._asked else None
+
+    def _keep(self, key: bytes, value: bytes) -> None:
+        self.cache.put(key, value)
+        if not self.read_cache:
+            self._asked.add(key)
 
     @contextmanager
     def _flying(self, key: bytes) -> Iterator[asyncio.Future[Any]]:
@@ -174,15 +203,19 @@ class Pipeline:
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
         try:
             yield flight
-        except BaseException as error:
-            flight.set_exception(error if isinstance(error, Exception) else BackendError("interrupted"))
+        except Exception as error:
+            flight.set_exception(error)
             flight.exception()  # nobody need be waiting
             raise
+        except BaseException:
+            flight.cancel()
+            raise
         finally:
-            del self._flights[key]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
 
     async def _retried(self, request: Request, parse: Parse, call: Call, size: int) -> tuple[Any, Reply]:
-        asked = request
+        asked, failures = request, Counter[str]()
 
         async def once() -> tuple[Any, Reply]:
             call.reply = reply = await self.backend.complete(asked)
@@ -192,18 +225,18 @@ class Pipeline:
                 raise Malformed(f"the reply was cut off after {reply.completion_tokens} tokens")
             return parse(reply), reply
 
-        for attempt in count():
-            call.attempts = attempt + 1
+        while True:
+            call.attempts += 1
             try:
                 return await self._sent(once, size // 4)
             except Malformed:
                 self.account.trouble["malformed"] += 1
-                if attempt + 1 >= min(self.attempts, PARSED_WITHIN):
+                failures["malformed"] += 1
+                if failures["malformed"] >= min(self.attempts, MALFORMED):
                     raise
-                asked = replace(request, temperature=request.temperature or AGAIN_AT)
+                asked = replace(request, temperature=request.temperature or AGAIN_AT, attempt=call.attempts)
             except Retryable as error:
-                await self._wait(error, attempt)
-        raise AssertionError("count() does not end")
+                await self._wait(error, failures)
 
     # --- every kind of call ---
 
@@ -211,8 +244,10 @@ class Pipeline:
         """One request over the wire, when budget and limits allow it."""
         if self._refused is not None:
             raise self._refused
-        if self._prepared is None or not self._prepared.done():
+        while self._prepared is None or not self._prepared.done():
             await self._ready()
+            if self._refused is not None:
+                raise self._refused
         await self.limiter.acquire(tokens)
         start = time.perf_counter()
         try:
@@ -223,54 +258,88 @@ class Pipeline:
                 async with asyncio.timeout(self.timeout_s):
                     answer = await send()
         except TimeoutError:
-            raise Retryable(f"no answer within {self.timeout_s:g} s", "timeout") from None
-        except Malformed:
-            self._answered = True
-            raise
+            within = f"no answer within {self.timeout_s:g} s" if self.timeout_s is not None else "no answer in time"
+            raise Retryable(within, "timeout") from None
         except Retryable as error:
-            if error.kind == "429":
+            if error.kind in CROWDED:
                 self.limiter.complained(error.after_s, time.perf_counter() - start)
-            self._count_absence(error)
+            self._note_absence(error)
             raise
         except BackendRefused as error:
             self._refused = error
             raise
+        except Malformed:
+            self._answers()
+            raise
         finally:
             self.limiter.release()
-        self._answered = True
-        self.limiter.succeeded()
+        self._answers()
         return answer
 
-    async def _wait(self, error: Retryable, attempt: int) -> None:
-        """Before the next attempt: exponential, with full jitter, and never sooner than the server asks."""
-        self.account.trouble[error.kind] += 1
-        if attempt + 1 >= self.attempts:
-            raise BackendError(f"{error} ({self.attempts} attempts)") from error
-        most = min(FIRST_WAIT_S * 2**attempt, LONGEST_WAIT_S)
-        await asyncio.sleep((error.after_s or 0.0) + self._rng.uniform(0, most))
+    def _answers(self) -> None:
+        self._answered_at, self._missed = time.monotonic(), 0
+        self.limiter.succeeded()
 
-    def _count_absence(self, error: Retryable) -> None:
-        if error.kind == "connection" and not self._answered:
-            self._missed += 1
-            if self._missed >= min(GIVE_UP_AFTER, self.attempts):
-                self._refused = BackendRefused(f"{error}; is the server running?")
-                raise self._refused from error
+    async def _wait(self, error: Retryable, failures: Counter[str]) -> None:
+        """Before the next attempt: exponential, with full jitter, and never sooner than the server asks.
+
+        Args:
+            failures: of this request so far.
+
+        Raises:
+            BackendError: there have been enough.
+            BackendRefused: the server asks for more patience than anybody has.
+        """
+        self.account.trouble[error.kind] += 1
+        absent = error.kind in CROWDED or error.kind == "connection"
+        of = "not now" if absent else "failed"
+        failures[of] += 1
+        if failures[of] >= self.attempts * (TOO_MANY if absent and self.attempts > 1 else 1):
+            raise BackendError(f"{error} ({failures[of]} attempts)") from error
+        after_s = error.after_s or 0.0
+        if after_s > MOST_PATIENCE_S:
+            self._refused = BackendRefused(f"{self.model}: the server asks to wait {after_s / 60:,.0f} minutes ({error})")
+            raise self._refused from error
+        most = min(FIRST_WAIT_S * 2 ** min(failures[of] - 1, 10), LONGEST_WAIT_S)
+        await asyncio.sleep(after_s + self._rng.uniform(0, most))
+
+    def _note_absence(self, error: Retryable) -> None:
+        """End the run where nobody is there: at once, or a minute after the last answer if there were any."""
+        if error.kind != "connection":
+            if error.kind not in ("lost", "timeout"):
+                self._missed = 0
+            return
+        self._missed += 1
+        if self._answered_at is None:
+            gone = self._missed >= min(GIVE_UP_AFTER, self.attempts)
+        else:
+            gone = self._missed >= GIVE_UP_AFTER and time.monotonic() - self._answered_at > GONE_AFTER_S
+        if gone:
+            asked = "is the server running?" if self._answered_at is None else "it answered before; is it still running?"
+            self._refused = BackendRefused(f"{error}; {asked}")
+            raise self._refused from error
 
     async def _ready(self) -> None:
-        """Have the backend load what it needs, once."""
-        if self._prepared is None:
-            self._prepared = asyncio.get_running_loop().create_future()
-            try:
-                prepare = getattr(self.backend, "prepare", None)
-                if prepare is not None:
-                    await prepare()
-            except Exception as error:
-                self._prepared.set_exception(error)
-                self._prepared.exception()
-                raise
-            self._prepared.set_result(None)
-        else:
+        """Have the backend load what it needs, once; where it cannot, every request is refused."""
+        if self._prepared is not None:
             await asyncio.shield(self._prepared)
+            return
+        prepared = self._prepared = asyncio.get_running_loop().create_future()
+        try:
+            prepare = getattr(self.backend, "prepare", None)
+            if prepare is not None:
+                await prepare()
+        except EvalkitError as error:
+            self._refused = error if isinstance(error, BackendRefused) else BackendRefused(str(error))
+            raise self._refused from error
+        except Exception as error:
+            self._refused = BackendRefused(f"{self.model} cannot be made ready ({type(error).__name__}: {error})")
+            raise self._refused from error
+        except BaseException:
+            self._prepared = None
+            raise
+        finally:
+            prepared.set_result(None)
 
     async def kept(self, what: dict[str, Any], make: Callable[[], Awaitable[T]], kind: type[T]) -> T:
         """A result that is not a text: from the cache, from whoever asks for the same already, or made.
@@ -281,29 +350,32 @@ class Pipeline:
         """
         body = canonical(what)
         key = self._key(body)
-        kept = self.cache.get(key) if self.read_cache else None
-        flight = self._flights.get(key)
+        kept = self._kept(key)
         if kept is not None:
-            self.account.cached += 1
-            return msgspec.msgpack.decode(kept, type=kind)
-        if flight is not None:
-            self.account.cached += 1
-            return await asyncio.shield(flight)
+            with suppress(msgspec.DecodeError):
+                held = msgspec.msgpack.decode(kept, type=kind)
+                self.account.cached += 1
+                return held
+        while (flight := self._flights.get(key)) is not None:
+            with suppress(_Deserted):
+                shared: T = await _joined(flight)
+                self.account.cached += 1
+                return shared
         with self._flying(key) as flight:
             made = await self.sent(make, len(body) // 4)
             self.account.calls += 1
-            self.cache.put(key, msgspec.msgpack.encode(made))
+            self._keep(key, msgspec.msgpack.encode(made))
             flight.set_result(made)
         return made
 
     async def sent(self, make: Callable[[], Awaitable[T]], tokens: int) -> T:
         """A call over the wire, tried again when it may help, and not kept."""
-        for attempt in count():
+        failures = Counter[str]()
+        while True:
             try:
                 return await self._sent(make, tokens)
             except Retryable as error:
-                await self._wait(error, attempt)
-        raise AssertionError("count() does not end")
+                await self._wait(error, failures)
 
     def method(self, capability: Capability) -> Any:
         """What the backend does it with.
@@ -315,3 +387,22 @@ class Pipeline:
         if capability not in self.can or found is None:
             raise BackendRefused(f"{self.model} cannot do what is asked of it here ({capability})")
         return found
+
+
+class _Deserted(Exception):
+    """Whoever made the call that others waited for was stopped."""
+
+
+async def _joined(flight: asyncio.Future[Any]) -> Any:
+    """What a call under way comes to.
+
+    Raises:
+        _Deserted: nothing; make it yourself.
+    """
+    try:
+        return await asyncio.shield(flight)
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if flight.cancelled() and task is not None and not task.cancelling():
+            raise _Deserted from None
+        raise
