@@ -46,6 +46,7 @@ class Request:
         choices: the reply must be exactly one of these texts.
         logprobs: how many alternatives of each token of the reply are wanted; 0: none.
         repeat: 0, 1, 2 … of several draws; equal requests with another repeat are other calls.
+        attempt: how often it was answered before with something of no use; whatever fixes a draw must differ.
         origin: who asks; no part of what makes two requests equal.
     """
 
@@ -58,6 +59,7 @@ class Request:
     logprobs: int = 0
     repeat: int = 0
     origin: Origin | None = field(default=None, compare=False)
+    attempt: int = field(default=0, compare=False)
 
     def content(self) -> dict[str, Any]:
         """All that moves the reply, as JSON: what a cache's key is made of."""
