@@ -70,12 +70,16 @@ class Account:
         self.calls += 1
         self.prompt_tokens += reply.prompt_tokens
         self.completion_tokens += reply.completion_tokens
-        cost = reply.cost
-        if cost is None:
-            price = self.prices.get(reply.model) or self.prices.get(model)
-            cost = price.of(reply) if price else None
+        cost = self.cost_of(reply, model)
         if cost is not None:
             self.cost = (self.cost or 0.0) + cost
+
+    def cost_of(self, reply: Reply, model: str) -> float | None:
+        """What a reply cost, also one that came from the cache this time; None where no price is known."""
+        if reply.cost is not None:
+            return reply.cost
+        price = self.prices.get(reply.model) or self.prices.get(model)
+        return price.of(reply) if price else None
 
     def keep(self, folder: Path) -> None:
         """Write down what was spent, for a run that goes on in another process."""

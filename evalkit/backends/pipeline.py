@@ -218,10 +218,12 @@ class Pipeline:
         asked, failures = request, Counter[str]()
 
         async def once() -> tuple[Any, Reply]:
-            call.reply = reply = await self.backend.complete(asked)
+            began = time.perf_counter()
+            reply = await self.backend.complete(asked)
+            call.reply = reply = replace(reply, seconds=reply.seconds or time.perf_counter() - began)
             self.account.add(reply, self.model)
             self.limiter.corrected(reply.prompt_tokens + reply.completion_tokens - size // 4)
-            if reply.finish == "length":
+            if reply.finish == "length" and request.whole:
                 raise Malformed(f"the reply was cut off after {reply.completion_tokens} tokens")
             return parse(reply), reply
 

@@ -48,6 +48,7 @@ class Request:
         repeat: 0, 1, 2 … of several draws; equal requests with another repeat are other calls.
         attempt: how often it was answered before with something of no use; whatever fixes a draw must differ.
         origin: who asks; no part of what makes two requests equal.
+        whole: a reply that was cut off at ``max_tokens`` is malformed; False: it is a reply too.
     """
 
     messages: tuple[Mapping[str, Any], ...]
@@ -60,10 +61,11 @@ class Request:
     repeat: int = 0
     origin: Origin | None = field(default=None, compare=False)
     attempt: int = field(default=0, compare=False)
+    whole: bool = True
 
     def content(self) -> dict[str, Any]:
         """All that moves the reply, as JSON: what a cache's key is made of."""
-        return {
+        told: dict[str, Any] = {
             "messages": self.messages,
             "schema": self.schema,
             "choices": self.choices,
@@ -73,6 +75,7 @@ class Request:
             "logprobs": self.logprobs,
             "repeat": self.repeat,
         }
+        return told if self.whole else {**told, "whole": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +87,7 @@ class Reply:
         finish: ``"stop"``, or ``"length"`` where the reply was cut at ``max_tokens``.
         cost: in the price list's currency; None where no price is known.
         model: the model as the backend names it.
+        seconds: from the request to the whole reply, without what waited for a limit or was tried before.
     """
 
     text: str
@@ -94,6 +98,7 @@ class Reply:
     cached_prompt_tokens: int = 0  # of the prompt's, those that the model's own prefix cache had
     cost: float | None = None
     model: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
