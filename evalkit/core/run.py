@@ -28,6 +28,7 @@ class Value:
     skipped: int = 0
     coverage: float = 1.0
     mode: str | None = None
+    about: str | None = None  # what a reader must know of the value: its scale, how it came about, which judge
     signature: str = ""
     fingerprint: str = ""
     higher_is_better: bool | None = True

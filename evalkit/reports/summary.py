@@ -207,7 +207,7 @@ def metric_row(name: str, value: Value, *, main: bool = True, histogram: Histogr
         n_text=numbers.count(value.n),
         errors_text=numbers.count(value.errors),
         skipped_text=numbers.count(value.skipped),
-        note=", ".join(part for part in (one_line(value.mode or "", 200), lower) if part),
+        note=", ".join(part for part in (one_line(value.about or value.mode or "", 200), lower) if part),
         direction=direction,
         histogram=histogram,
     )

@@ -111,7 +111,7 @@ def print_metrics(summary: Summary, console: Console) -> None:
         _stacked(summary, console, width)
         return
     columns["name"] = _Column(names.title, [middle(cell, room) for cell in names.cells], styles=names.styles)
-    _print_columns(columns, ["" for _ in rows], console, below=[one_line(row.value.mode or "") for row in rows], width=width)
+    _print_columns(columns, ["" for _ in rows], console, below=[one_line(row.note) for row in rows], width=width)
     _legend(rows, console, lower=marked)
 
 

@@ -100,6 +100,8 @@ def measured_of(plan: Plan, table: Table) -> list[Measured]:
             table.noted(spec.label, "skipped"),
             plan.signature(spec.label),
             plan.fingerprint(spec),
+            spec.metric.mode if isinstance(spec.metric, ModelMetric) else None,
+            plan.about(spec),
             texts if isinstance(spec.metric, CorpusMetric) else None,
         )
         for spec in plan.suite.metrics

@@ -51,6 +51,14 @@ class Plan:
         """sha256 of all that moves this metric's score but the data."""
         return fingerprint(spec.metric, backend=self.backends[spec.backend].identity if spec.backend else None)
 
+    def about(self, spec: MetricSpec) -> str | None:
+        """What a reader must know of a judged value: ``raw 1–5, logprob, judge: NAME``."""
+        if not isinstance(spec.metric, ModelMetric) or spec.backend is None:
+            return None
+        backend = self.backends[spec.backend]
+        judge = f"judge: {getattr(backend, 'shown', None) or getattr(backend, 'model', None) or spec.backend}"
+        return ", ".join(filter(None, (spec.metric.about(), spec.metric.mode, judge)))
+
     @cached_property
     def sha256(self) -> str:
         """Equal for runs that would measure the same: data, selection, metrics, backends; gates and reports may differ."""

@@ -21,6 +21,7 @@ class ToldValue(msgspec.Struct):
     skipped: int = 0
     coverage: float | None = 1.0
     mode: str | None = None
+    about: str | None = None
     signature: str = ""
     fingerprint: str = ""
     higher_is_better: bool | None = True

@@ -44,6 +44,8 @@ class Measured:
     skipped: NDArray[np.bool_]
     signature: str = ""
     fingerprint: str = ""
+    mode: str | None = None
+    about: str | None = None
     texts: Batch | None = None  # of a `CorpusMetric`: the needed columns of all these records
 
     @property
@@ -64,6 +66,8 @@ class Measured:
             self.skipped[mask],
             self.signature,
             self.fingerprint,
+            self.mode,
+            self.about,
             self.texts.take(np.flatnonzero(mask)) if self.texts else None,
         )
 
@@ -127,6 +131,8 @@ def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | 
             errors=int(one.errors.sum()),
             skipped=int(one.skipped.sum()),
             coverage=n / total if total else math.nan,
+            mode=one.mode,
+            about=one.about if part == one.metric.main else None,
             signature=one.signature,
             fingerprint=one.fingerprint,
             higher_is_better=one.metric.direction(part),

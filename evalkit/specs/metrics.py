@@ -75,7 +75,9 @@ def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
         if fields:
             own = {key: value for key, value in options.items() if not (key.endswith("_env") and key[:-4] in fields)}
             checked = check(entry, cls, own, called=f"the backend {kind}", read=home.document)
-            options = {**options, **(checked or {})}
+            if checked is None:
+                continue
+            options = {**options, **checked}
         backends[name] = BackendSpec(name, str(kind), options, entry.line)
     return backends
 

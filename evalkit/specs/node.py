@@ -31,7 +31,7 @@ class Node:
         text = ""
         for step in self.steps:
             text += f"[{step}]" if isinstance(step, int) else f".{step}" if text else step
-        return text or "the suite"
+        return text or self.tree.called
 
     @property
     def line(self) -> int:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Union, get_args, get_origin
 
 from evalkit.core.content import Document
-from evalkit.core.errors import EvalkitError, quote
+from evalkit.core.errors import EvalkitError, SpecError, quote
 from evalkit.specs.node import Node, found, one_of, suggest
 
 Read = Callable[[Node, str], Document | None]
@@ -86,6 +86,12 @@ def build(
         return None
     try:
         return cls(**checked)
+    except SpecError as error:  # a file that an option names is wrong, and has places of its own
+        for problem in error.problems:
+            if not problem.where:
+                node.fault(f"{_called(node, called)}: {problem.what}", problem.hint)
+            elif problem not in node.tree.problems:
+                node.tree.problems.append(problem)
     except EvalkitError as error:
         node.fault(f"{_called(node, called)}: {error}")
     except (ValueError, TypeError) as error:

@@ -77,6 +77,7 @@ def read_rubric(told: Document | Mapping[str, Any], name: str = "rubric") -> Rub
         name = path.stem
     else:
         tree = Tree(dict(told), "")
+    tree.called = "the rubric"
     rubric = _read(Node(tree), name, told.path if isinstance(told, Document) else None)
     tree.raise_problems()
     assert rubric is not None

@@ -44,6 +44,7 @@ class Tree:
     source: str  # the file as messages show it; "" for a mapping that was made in Python
     places: dict[Steps, int | str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
+    called: str = "the suite"  # the whole of it, in messages
 
     def place(self, steps: Steps) -> int | str:
         """The line of a value, or of the nearest thing around it that has one."""
@@ -77,12 +78,12 @@ class Tree:
     def raise_problems(self) -> None:
         """Raise everything noted so far, in the order of the file."""
         if self.problems:
-            raise SpecError(sorted(self.problems, key=_by_line))
+            raise SpecError(sorted(self.problems, key=self._by_line))
 
-
-def _by_line(problem: Problem) -> tuple[bool, int]:
-    line = problem.where.rpartition(":")[2]
-    return not line.isdigit(), int(line) if line.isdigit() else 0
+    def _by_line(self, problem: Problem) -> tuple[bool, bool, str, int]:
+        """The file's own lines first, then those of files that it names."""
+        file, _, line = problem.where.rpartition(":")
+        return not line.isdigit(), file != self.source, file, int(line) if line.isdigit() else 0
 
 
 def decode(data: bytes, source: str, size: int | None = None) -> str:

@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from evalkit.core.errors import nearest, quote
 from evalkit.specs import dataset, metrics
+from evalkit.specs.capable import check_backends
 from evalkit.specs.gates import read_gates
 from evalkit.specs.home import Home
 from evalkit.specs.node import Node
@@ -66,6 +67,7 @@ def check_suite(
         top.fault("the suite lacks `metrics`", "add for instance `metrics: [exact_match, rouge]`")
     else:
         scored = metrics.read_metrics(top.child("metrics"), backends, home)
+        check_backends(top, scored.specs, backends)
     generate = top.get("generate")
     if generate is not None:
         generate.fault("`generate` is not in this version yet", "put the outputs into the data set")

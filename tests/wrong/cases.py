@@ -289,7 +289,7 @@ def _metrics() -> Iterator[Case]:
     )
     yield _over("a metric in capitals", "metrics: [ROUGE]\n", (":2", 'no metric "ROUGE"', 'did you mean "rouge"?'))
     yield _over("a metric like no other", "metrics: [xyzzy]\n", (":2", 'no metric "xyzzy"', "evalkit list metrics"))
-    yield _over("a metric that is to come", "metrics: [geval]\n", (":2", 'the metric "geval" is not in this version yet'))
+    yield _over("a metric that is to come", "metrics: [faithfulness]\n", (":2", 'the metric "faithfulness" is not in this version yet'))
     yield _over("a metric that is a number", "metrics: [3]\n", (":2", "metrics[0] wants a metric's name", "the number 3"))
     yield _over(
         "an unknown option",
@@ -360,6 +360,27 @@ def _metrics() -> Iterator[Case]:
         "a backend with an unknown option",
         "metrics: [exact_match]\nbackends:\n  judge: {kind: scripted, othrwise: x}\n",
         (":4", 'the backend scripted has no option "othrwise"', '"otherwise"'),
+    )
+    yield _over(
+        "a backend whose address is none",
+        "metrics: [exact_match]\nbackends:\n  judge: {kind: openai, base_url: localhost, model: x}\n",
+        (":4", "backends.judge: base_url begins with http:// or https://"),
+    )
+    yield _over(
+        "a judge whose backend cannot do what it wants",
+        "backends:\n  judge: {kind: scripted}\nmetrics:\n"
+        "  - {use: geval, mode: logprob, rubric: {criteria: Is it kind?, steps: [Read it.]}}\n",
+        (":5", "the backend judge (kind: scripted) cannot give the log-probabilities of a reply", "mode: sampled"),
+    )
+    yield _over(
+        "a rubric with a wrong key",
+        "backends:\n  judge: {kind: scripted}\nmetrics:\n  - {use: geval, rubric: {criteria: Is it kind?, stepps: [Read.]}}\n",
+        (":5", 'the rubric has no key "stepps"', 'did you mean "steps"?'),
+    )
+    yield _over(
+        "a rubric that is not there",
+        "backends:\n  judge: {kind: scripted}\nmetrics:\n  - {use: geval, rubric: rubrics/consistancy.yaml}\n",
+        (":5", "names no file", "rubrics/consistency.yaml"),
     )
     yield _over(
         "a backend of the wrong type",

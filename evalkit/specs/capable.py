@@ -1,0 +1,66 @@
+"""Whether the backends of a suite can do what its metrics ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from evalkit.core.asking import Capability
+from evalkit.core.contracts import ModelMetric
+from evalkit.core.errors import EvalkitError
+from evalkit.core.registry import find
+from evalkit.specs.node import Node
+from evalkit.specs.suite import BackendSpec, MetricSpec
+
+_WORDS: dict[Capability, str] = {
+    "chat": "answer a chat",
+    "schema": "keep a reply to a JSON schema",
+    "choices": "keep a reply to some choices",
+    "logprobs": "give the log-probabilities of a reply",
+    "likelihood": "tell how likely a given text is",
+    "embed": "give a text a vector",
+    "encode": "give a text's tokens their vectors",
+    "classify": "classify a text",
+}
+_KINDS: dict[Capability, str] = {
+    "likelihood": "kind: vllm and kind: transformers with a language model can",
+    "embed": "kind: transformers with an encoder, and kind: openai with an embedding model, can",
+    "encode": "kind: transformers with an encoder can",
+    "classify": "kind: transformers with a classifier can",
+    "logprobs": "kind: openai and kind: vllm can, where the server does",
+}
+
+
+def check_backends(top: Node, metrics: Sequence[MetricSpec], backends: Mapping[str, BackendSpec]) -> None:
+    """Note every backend that cannot be, and every metric whose backend cannot do what it wants; nothing is loaded for it."""
+    can = {spec.name: found for spec in backends.values() if spec.kind and (found := _can(top, spec)) is not None}
+    if not can:
+        return
+    entries = {entry.line: entry for entry in top.child("metrics").items()}
+    for spec in metrics:
+        metric = spec.metric
+        if not isinstance(metric, ModelMetric) or spec.backend not in can:
+            continue
+        lacking = metric.wants_of() - can[spec.backend]
+        if lacking:
+            kind = backends[spec.backend].kind
+            what = f"{spec.label}: the backend {spec.backend} (kind: {kind}) cannot {_listed(lacking)}"
+            hint = metric.instead(lacking) or _KINDS.get(sorted(lacking)[0])
+            entries.get(spec.line, top).fault(what, hint)
+
+
+def _can(top: Node, spec: BackendSpec) -> frozenset[Capability] | None:
+    """What a backend can do; None, and a problem noted, where there is no such backend."""
+    options: dict[str, Any] = {key: value for key, value in spec.options.items() if not key.endswith("_env")}
+    try:
+        backend = find("backend", spec.kind)(**options)
+        return frozenset(getattr(backend, "can", ("chat",)))
+    except (EvalkitError, TypeError, ValueError, OSError) as error:
+        at = top.child("backends")
+        if spec.name in (at.value or {}):
+            at.child(spec.name).fault(f"backends.{spec.name}: {str(error).partition(chr(10))[0]}")
+        return None
+
+
+def _listed(lacking: Iterable[Capability]) -> str:
+    return ", nor ".join(_WORDS[capability] for capability in sorted(lacking))
