@@ -206,16 +206,16 @@ def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None
 
     if isinstance(metric, Metric):
         return metric, guarded(metric, batch)
-    if backend is None:
-        raise SpecError(f"{label} asks a model; give backend=…")
     if not isinstance(metric, ModelMetric):
         raise EvalkitError(f"{label} is neither a Metric nor a ModelMetric")
+    if backend is None and metric.wants_of():
+        raise SpecError(f"{label} asks a model; give backend=…")
     from evalkit.backends.account import Account
     from evalkit.runner.ask import guarded as asked
     from evalkit.runner.models import Models
 
-    with Models({"": backend}, Account()) as models:
-        tools = models.tools(label, "")
+    with Models({} if backend is None else {"given": backend}, Account()) as models:
+        tools = models.tools(label, None if backend is None else "given")
 
         async def ask() -> tuple[Measure, Rows]:
             settled = await metric.prepared(tools)

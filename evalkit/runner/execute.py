@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from evalkit.backends.nobody import NOBODY
 from evalkit.core.contracts import CorpusMetric, ModelMetric
 from evalkit.core.errors import BackendRefused, BudgetSpent, Problem, Resumable, SpecError, StoreError
 from evalkit.core.run import Run
@@ -149,7 +150,7 @@ def planned(suite: Suite, data: DataSet, models: Models) -> Plan:
         metric = spec.metric
         if isinstance(metric, CorpusMetric):
             metric.prepare()
-        elif isinstance(metric, ModelMetric) and spec.backend is not None:
+        elif isinstance(metric, ModelMetric):
             metric = models.run(metric.prepared(models.tools(spec.label, spec.backend)))
         specs.append(replace(spec, metric=metric))
     return Plan(replace(suite, metrics=tuple(specs)), data, models.backends)
@@ -190,7 +191,7 @@ def measure_into(
             if not plan.asking:
                 merge_ready()
         if plan.asking:
-            backend_of = {spec.label: str(spec.backend) for spec in plan.suite.metrics if spec.label in plan.asking}
+            backend_of = {spec.label: spec.backend or NOBODY for spec in plan.suite.metrics if spec.label in plan.asking}
             asking = Asking(plan.asking, backend_of, chunks, parts, previous, models, progress)
             models.run(asking.all())
             calls = [calls_path(path) for chunk in chunks for path in _asked(plan, parts, chunk)]

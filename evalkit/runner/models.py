@@ -11,6 +11,7 @@ from typing import Any, Self, TypeVar
 
 from evalkit.backends.account import Account, Price
 from evalkit.backends.desk import Desk
+from evalkit.backends.nobody import NOBODY, Nobody
 from evalkit.backends.pipeline import Call, Pipeline
 from evalkit.core.asking import Backend
 from evalkit.core.errors import Problem, SpecError
@@ -34,7 +35,8 @@ class Models:
     def __init__(
         self, backends: Mapping[str, Backend], account: Account, *, cache: Path | None = None, read_cache: bool = True
     ) -> None:
-        self.backends, self.account = backends, account
+        self.backends: Mapping[str, Backend] = {NOBODY: Nobody(), **backends}
+        self.account = account
         self._folder, self._read_cache = cache, read_cache
         self._replies: Replies | None = None
         self._loop: asyncio.Runner | None = None
@@ -72,9 +74,9 @@ class Models:
             }
         return self._pipelines
 
-    def tools(self, metric: str, backend: str, journal: list[Call] | None = None) -> Desk:
-        """The tools of a metric."""
-        return Desk(self.pipelines, backend, metric, journal)
+    def tools(self, metric: str, backend: str | None, journal: list[Call] | None = None) -> Desk:
+        """The tools of a metric; without a backend they can do nothing."""
+        return Desk(self.pipelines, backend or NOBODY, metric, journal)
 
     async def close(self, backend: str) -> None:
         """Have one backend give back what it holds; a later call opens it again."""

@@ -148,7 +148,7 @@ def _read_metric(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
         preset[key] = _local(value, home) if key == "module" else value
     options = {key: value for key, value in told.items() if key not in OWN_KEYS}
     metric = build(node, cls, options, called=name, read=home.document, preset=preset)
-    fine, backend = _backend(node, name, cls, backends)
+    fine, backend = _backend(node, name, metric or cls, backends)
     if metric is None or not fine:
         return label, None
     return label, MetricSpec(label or name, metric, backend, node.line)
@@ -226,12 +226,18 @@ def _shown(entry: Entry) -> str:
     return f"{entry.name}NAME" if entry.name.endswith(":") else entry.name
 
 
-def _backend(node: Node, name: str, cls: type, backends: Mapping[str, BackendSpec]) -> tuple[bool, str | None]:
-    """Whether the choice of a backend is right, and its name; a metric that asks no model has none."""
+def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[str, BackendSpec]) -> tuple[bool, str | None]:
+    """Whether the choice of a backend is right, and its name; a metric that asks no model has none.
+
+    Args:
+        metric: its class, where its options are wrong.
+    """
     chosen = node.get("backend")
-    if not issubclass(cls, ModelMetric):
+    cls = metric if isinstance(metric, type) else type(metric)
+    if not issubclass(cls, ModelMetric) or (isinstance(metric, ModelMetric) and not metric.wants_of()):
         if chosen is not None:
-            chosen.fault(f"{chosen.label}: {name} asks no model", "remove `backend`")
+            with_these = " with these options" if issubclass(cls, ModelMetric) else ""
+            chosen.fault(f"{chosen.label}: {name} asks no model{with_these}", "remove `backend`")
         return chosen is None, None
     if chosen is not None:
         told = chosen.text("the name of a backend")
