@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -88,7 +92,8 @@ class OpenAI:
 
     Options: ``base_url`` as far as ``/v1``; ``model``; ``api_key_env`` names the variable that holds the key; ``timeout_s`` and
     ``attempts`` of a request; ``max_concurrency``, ``requests_per_minute``, ``tokens_per_minute``; ``can`` overrides what the
-    endpoint is believed to do; ``extra`` goes into every request as it is (``seed``, ``top_k``, ``reasoning_effort`` …).
+    endpoint is believed to do; ``extra`` goes into every request as it is (``seed``, ``top_k``, ``reasoning_effort`` …), and
+    takes out what it names as null (``temperature: null``).
     """
 
     base_url: str
@@ -100,19 +105,26 @@ class OpenAI:
     requests_per_minute: float | None = None
     tokens_per_minute: float | None = None
     timeout_s: float = 120.0
-    attempts: int = 6
+    attempts: int = 8
     can_do: tuple[Capability, ...] | None = None
     extra: Mapping[str, Any] = field(default_factory=dict)
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     _session: Any = field(default=None, init=False, repr=False, compare=False)
+    _secret: bytes = field(default=b"", init=False, repr=False, compare=False)
+    _proxy: dict[str, Any] = field(default_factory=dict, init=False, repr=False, compare=False)
     _structured: Structured = field(default="json_schema", init=False, repr=False, compare=False)
+    _most_tokens: str = field(default="max_tokens", init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        if not self.base_url.startswith(("http://", "https://")):
-            raise ValueError(f"base_url begins with http:// or https://, not {quote(self.base_url)}")
-        if "@" in self.base_url.partition("//")[2].partition("/")[0]:
-            raise ValueError("base_url holds a name or a password; name a variable with api_key_env instead")
-        self.base_url = self.base_url.rstrip("/")
+        self.base_url = _address(self.base_url)
+        if self.api_key is not None:
+            self.api_key = self.api_key.strip()
+            if not (self.api_key.isascii() and self.api_key.isprintable()):
+                raise ValueError("the API key holds signs that no key holds; is the variable set to something else?")
+            if len(self.api_key) >= 8 and re.search("[0-9-]", self.api_key):  # no stand-in such as EMPTY, which may be a word
+                self._secret = self.api_key.encode()
+        if self.max_concurrency < 1 or self.attempts < 1 or self.timeout_s <= 0:
+            raise ValueError("max_concurrency and attempts are at least 1, and timeout_s is more than 0")
         if self.structured != "auto":
             self._structured = self.structured
 
@@ -120,7 +132,8 @@ class OpenAI:
     def identity(self) -> str:
         """The endpoint, the model, and what goes into every request."""
         extra = canonical(dict(self.extra)).decode() if self.extra else ""
-        return f"openai:{self.base_url}:{self.model}:{extra}"
+        structured = f":{self.structured}" if self.structured != "auto" else ""
+        return f"openai:{self.base_url}:{self.model}:{extra}{structured}"
 
     @property
     def can(self) -> frozenset[Capability]:
@@ -140,11 +153,11 @@ class OpenAI:
         self._session = aiohttp.ClientSession(
             headers=headers,
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=60, ttl_dns_cache=300),
-            timeout=aiohttp.ClientTimeout(total=None),  # the pipeline has one clock for all backends
-            auto_decompress=True,
-            trust_env=True,
-            raise_for_status=False,
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),  # the pipeline has one clock for all backends
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trust_env=False,  # it would look for proxies and .netrc again before every request, in a thread
         )
+        self._proxy = _proxy_to(self.base_url)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -167,17 +180,26 @@ class OpenAI:
     async def complete(self, request: Request) -> Reply:
         """One chat completion."""
         while True:
-            structured = self._structured
-            status, headers, data = await self._post("/chat/completions", self._body(request, structured))
+            structured, most_tokens = self._structured, self._most_tokens
+            status, headers, data = await self._post("/chat/completions", self._body(request, structured, most_tokens))
             if status == 200:
                 return self._reply(data)
-            if status in (400, 422) and request.schema is not None and self.structured == "auto" and structured != "none":
-                told = data[:4000].decode("utf-8", "replace").lower()
-                if any(word in told for word in ("response_format", "json_schema", "schema", "grammar", "guided")):
-                    if self._structured == structured:  # no other request has found out in the meantime
-                        self._structured = _LADDER[_LADDER.index(structured) + 1]
-                    continue
-            raise self._failure(status, headers, data)
+            if status not in (400, 422) or not self._adapted(request, structured, most_tokens, data):
+                raise self._failure(status, headers, data)
+
+    def _adapted(self, request: Request, structured: Structured, most_tokens: str, data: bytes) -> bool:
+        """Whether a request that was refused can be put in another way, from now on; others may have found out already."""
+        told = data[:4000].decode("utf-8", "replace").lower()
+        if "max_completion_tokens" in told and most_tokens == "max_tokens":
+            self._most_tokens = "max_completion_tokens"
+            return True
+        if request.schema is None or self.structured != "auto" or structured == "none":
+            return False
+        if not any(word in told for word in ("response_format", "json_schema", "schema", "grammar", "guided")):
+            return False
+        if self._structured == structured:
+            self._structured = _LADDER[_LADDER.index(structured) + 1]
+        return True
 
     async def embed(self, text: str) -> list[float]:
         """A text's vector."""
@@ -202,17 +224,17 @@ class OpenAI:
         kept = [next(iter(entry.values()))["logprob"] for entry in entries[before:] if entry]
         return Likelihood(tuple(kept), len(entries))
 
-    def _body(self, request: Request, structured: Structured) -> dict[str, Any]:
+    def _body(self, request: Request, structured: Structured, most_tokens: str) -> dict[str, Any]:
         body: dict[str, Any] = {
             "model": self.model,
             "messages": request.messages,
             "temperature": request.temperature,
-            "max_tokens": request.max_tokens,
+            most_tokens: request.max_tokens,
         }
         if request.top_p != 1.0:
             body["top_p"] = request.top_p
         if request.repeat:
-            body["seed"] = request.repeat
+            body["seed"] = request.repeat + (request.attempt << 16)
         if request.logprobs:
             body |= {"logprobs": True, "top_logprobs": request.logprobs}
         if request.schema is not None and structured == "json_schema":
@@ -222,7 +244,9 @@ class OpenAI:
             body["response_format"] = {"type": "json_object"}
         if request.choices and self.server == "vllm":
             body["structured_outputs"] = {"choice": request.choices}
-        return {**body, **self.extra}
+        if self.extra:
+            body = {name: value for name, value in {**body, **self.extra}.items() if value is not None}
+        return body
 
     async def _fine(self, path: str, body: Mapping[str, Any]) -> bytes:
         status, headers, data = await self._post(path, body)
@@ -235,12 +259,17 @@ class OpenAI:
 
         session: aiohttp.ClientSession = self._session
         try:
-            async with session.post(self.base_url + path, data=msgspec.json.encode(body), allow_redirects=False) as response:
-                return response.status, response.headers, await response.read()
+            async with session.post(
+                self.base_url + path, data=msgspec.json.encode(body), allow_redirects=False, **self._proxy
+            ) as response:
+                data = await response.read()
         except (aiohttp.ClientConnectorError, ConnectionRefusedError) as error:
             raise Retryable(f"{self.base_url} cannot be reached ({_cause(error)})", "connection") from None
         except (aiohttp.ClientError, ConnectionError) as error:
             raise Retryable(f"the connection to {self.base_url} was lost ({_cause(error)})", "lost") from None
+        if self._secret:  # whatever a server repeats of it goes no further
+            data = data.replace(self._secret, b"[the key]")
+        return response.status, response.headers, data
 
     def _reply(self, data: bytes) -> Reply:
         try:
@@ -283,8 +312,8 @@ class OpenAI:
         return BackendError(f"the endpoint refused the request ({status}): {said}")
 
     def _said(self, data: bytes) -> str:
-        """What the server says is wrong, on one line, without the key."""
-        text = data[:2000].decode("utf-8", "replace")
+        """What the server says is wrong, on one line."""
+        text = data[:4000].decode("utf-8", "replace")
         try:
             told = msgspec.json.decode(data)
             error = told.get("error", told)
@@ -292,7 +321,7 @@ class OpenAI:
         except (msgspec.DecodeError, AttributeError):
             pass
         if self.api_key:
-            text = text.replace(self.api_key, "…")
+            text = text.replace(self.api_key, "[the key]")
         return " ".join(text.split())[:300] or "nothing"
 
 
@@ -302,15 +331,47 @@ def _after_s(headers: Mapping[str, str]) -> float | None:
     if told is None:
         return None
     try:
-        return max(float(told), 0.0)
+        seconds = float(told)
     except ValueError:
-        pass
-    try:
-        from datetime import UTC, datetime
+        try:
+            seconds = (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
+        except (ValueError, TypeError):
+            return None
+    return max(seconds, 0.0) if math.isfinite(seconds) else None
 
-        return max((parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds(), 0.0)
-    except (ValueError, TypeError):
-        return None
+
+def _address(base_url: str) -> str:
+    """A base URL without the slash at its end.
+
+    Raises:
+        ValueError: it is none, or holds what belongs elsewhere; the message does not repeat a password.
+    """
+    if not base_url.startswith(("http://", "https://")):
+        raise ValueError(f"base_url begins with http:// or https://, not {quote(base_url, 12)}")
+    try:
+        parts = urlsplit(base_url)
+        known = parts.port  # it is read here, and may be no port
+    except ValueError as error:
+        raise ValueError(f"base_url is no address ({error})") from None
+    if "@" in parts.netloc:
+        raise ValueError("base_url holds a name or a password; name a variable with api_key_env instead")
+    if parts.query or parts.fragment:
+        raise ValueError("base_url ends before a ? or #: it is the address as far as /v1")
+    if not parts.hostname or known == 0:
+        raise ValueError("base_url names no host, or no port")
+    return base_url.rstrip("/")
+
+
+def _proxy_to(base_url: str) -> dict[str, Any]:
+    """The proxy that the environment names for an address, as aiohttp wants it."""
+    from aiohttp.helpers import get_env_proxy_for_url
+    from yarl import URL
+
+    try:
+        proxy, auth = get_env_proxy_for_url(URL(base_url))
+    except LookupError:
+        return {}
+    return {"proxy": proxy, "proxy_auth": auth}
 
 
 def _cause(error: BaseException) -> str:

@@ -221,11 +221,20 @@ def application() -> Any:
             text = text[: len(text) // 2]
         if fault == "schema":
             text = json.dumps({"verdict": "perhaps", "score": "none", "reason": 7})
-        choice: dict[str, Any] = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text + shown}}
+        choice: dict[str, Any] = {
+            "index": 0,
+            "finish_reason": "stop",
+            "message": {"role": "assistant", "content": text + shown},
+        }
         if body.get("logprobs"):
             choice["logprobs"] = logprobs(text, int(body.get("top_logprobs", 0)))
-        used = {"prompt_tokens": sum(len(str(each["content"])) for each in body["messages"]) // 4, "completion_tokens": len(text) // 4}
-        told = json.dumps({"id": entry.prompt[:8], "object": "chat.completion", "model": settings.model, "choices": [choice], "usage": used})
+        used = {
+            "prompt_tokens": sum(len(str(each["content"])) for each in body["messages"]) // 4,
+            "completion_tokens": len(text) // 4,
+        }
+        told = json.dumps(
+            {"id": entry.prompt[:8], "object": "chat.completion", "model": settings.model, "choices": [choice], "usage": used}
+        )
         if fault == "truncated":
             told = told[: len(told) // 2]
         return fault or "good", web.Response(text=told, content_type="application/json")
