@@ -65,6 +65,8 @@ def _files(folder: str) -> list[Row]:
     found: dict[str, Row] = {}
     for base in (project_root(Path.cwd()), *content_folders(), content_root()):
         for path in sorted((base / folder).glob("*.yaml")):
+            if path.stem.endswith(".steps"):  # generated for a rubric, and no rubric
+                continue
             found.setdefault(path.stem, {"name": path.stem, "about": _headline(path), "path": _shown(path)})
     return list(found.values())
 

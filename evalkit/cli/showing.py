@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
 from evalkit.cli.running import relative
-from evalkit.core.content import Document, project_root
+from evalkit.core.content import Document, content_root, project_root
 from evalkit.core.errors import SpecError, UnknownName
-from evalkit.core.registry import Entry, entries, lookup
+from evalkit.core.registry import Entry, content_folders, entries, lookup
 from evalkit.core.run import Run
 from evalkit.reports.safe import visible
+from evalkit.specs.rubric import read_rubric
 from evalkit.specs.tree import MAX_BYTES
+
+CONTENT = ("rubrics", "judges")
 
 
 def show_anything(
@@ -34,15 +37,49 @@ def show_anything(
     if run is not None:
         _show_run(run, as_json, html, markdown)
         return 0
+    content = _content(name)
+    if content is not None:
+        _print(_text(content))
+        if content.parent.name == "rubrics":
+            _print(f"\n--- the prompt that geval sends with it ---\n\n{_prompt(content)}")
+        return 0
     suite = _suite(name)
     if suite is not None:
-        with suite.open("rb") as file:
-            _print(file.read(MAX_BYTES).decode("utf-8", "replace").removesuffix("\n"))
+        _print(_text(suite))
         return 0
     from evalkit.specs.load import known_suites
 
     known = [one.name for kind in ("metric", "backend") for one in entries(kind)]
-    raise UnknownName("metric, backend, suite or run", name, [*known, *(path.stem for path in known_suites())], "evalkit list")
+    known += [f"{folder}/{path.stem}" for folder in CONTENT for path in _files(folder)]
+    known += [path.stem for path in known_suites()]
+    raise UnknownName("metric, judge, rubric, backend, suite or run", name, known, "evalkit list")
+
+
+def _content(name: str) -> Path | None:
+    """A rubric or a judge: ``rubrics/tone``, or the bare name."""
+    folder, _, bare = name.rpartition("/")
+    for kind in (folder,) if folder in CONTENT else () if folder else CONTENT:
+        for path in _files(kind):
+            if path.stem == bare.removesuffix(".yaml"):
+                return path
+    return None
+
+
+def _files(folder: str) -> list[Path]:
+    bases = (project_root(Path.cwd(), Path.cwd()), *content_folders(), content_root())
+    return [path for base in bases for path in sorted((base / folder).glob("*.yaml")) if not path.stem.endswith(".steps")]
+
+
+def _text(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(MAX_BYTES).decode("utf-8", "replace").removesuffix("\n")
+
+
+def _prompt(rubric: Path) -> str:
+    from evalkit.judges.geval import GEval
+
+    metric = GEval(Document.read(rubric), mode="logprob")
+    return metric.prompts()[read_rubric(Document.read(rubric)).name]
 
 
 def _registered(name: str) -> Entry | None:
@@ -78,7 +115,14 @@ def _part(entry: Entry) -> dict[str, Any]:
         "about": inspect.getdoc(cls) or entry.summary,
         "needs": list(getattr(cls, "needs", ())),
         "options": options,
+        **({"prompts": prompts} if (prompts := _prompts(entry.name)) else {}),
     }
+
+
+def _prompts(name: str) -> dict[str, str]:
+    """The prompts that a judge of ours sends."""
+    paths = sorted((content_root() / "judges" / "prompts").glob("*.yaml"))
+    return {path.stem: _text(path) for path in paths if path.stem == name or path.stem.startswith((f"{name}-", f"{name}_"))}
 
 
 def _run(name: str, store: str | None) -> Run | None:
@@ -163,6 +207,8 @@ def _tell(part: dict[str, Any], as_json: bool) -> None:
         for name, option in part["options"].items():
             default = "required" if option["required"] else f"default {_spelled(option['default'])}"
             _print(f"  {name.ljust(width)}   {option['type']}, {default}")
+    for name, text in part.get("prompts", {}).items():
+        _print(f"\n--- prompt {name} ---\n{text}")
 
 
 def _type(annotation: Any) -> str:
