@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -94,8 +94,9 @@ class Measure(ABC):
         return default_signature(self)
 
     def options(self) -> dict[str, Any]:
-        """The options as given or defaulted, by field name."""
-        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}  # type: ignore[arg-type]
+        """The options as given or defaulted, by field name; a field that begins with ``_`` is no option."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in fields if not field.name.startswith("_")}
 
 
 class Metric(Measure):
@@ -175,6 +176,18 @@ class ModelMetric(Measure):
 
         Raises:
             SpecError: it cannot be fixed.
+        """
+        return self
+
+    def learns_of(self) -> tuple[str, ...]:
+        """Columns that it must have seen of all records before it measures the first; none: `learned` is not called."""
+        return ()
+
+    async def learned(self, batches: Iterable[Batch], tools: Tools) -> Self:  # noqa: ARG002
+        """This metric with what it takes from the whole data set (how rare each token is); called once before `measure`.
+
+        Args:
+            batches: all records in order, some thousands at a time; they hold the columns of `learns_of`.
         """
         return self
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-Vectors = NDArray[np.float32]
+Vectors = NDArray[np.floating[Any]]
 
 
 class Matched(NamedTuple):
@@ -44,8 +44,8 @@ def greedy_match(candidate: Vectors, reference: Vectors) -> tuple[Vectors, Vecto
 def greedy_scores(
     candidate: Vectors,
     reference: Vectors,
-    candidate_weights: NDArray[np.floating] | None = None,
-    reference_weights: NDArray[np.floating] | None = None,
+    candidate_weights: Vectors | None = None,
+    reference_weights: Vectors | None = None,
 ) -> Matched:
     """Weighted means of `greedy_match`, and their harmonic mean; a side without vectors makes all three 0.
 
@@ -62,7 +62,7 @@ def greedy_scores(
     return Matched(precision, recall, 2 * precision * recall / both if both else 0.0)
 
 
-def _mean(values: Vectors, weights: NDArray[np.floating] | None) -> float:
+def _mean(values: Vectors, weights: Vectors | None) -> float:
     if weights is None:
         return float(values.mean(dtype=np.float64))
     total = float(weights.sum(dtype=np.float64))
