@@ -36,6 +36,7 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "tokens": ("evalkit.metrics.operation:Tokens", "operation", "tokens of a record: mean, p50, p95, p99"),
         "evaluate:": ("evalkit.metrics.huggingface:HuggingFace", "hf", "any module of Hugging Face evaluate, by name or path"),
         "geval": ("evalkit.judges.geval:GEval", "judge", "a score on a rubric's scale, weighted by token probabilities"),
+        "dag": ("evalkit.judges.dag:DagJudge", "judge", "a graph of questions, rules and rubrics, from a file; the path is told"),
         "yes_no": ("evalkit.judges.yes_no:YesNo", "judge", "a yes-or-no question about each record, put to a model"),
     },
     "judge": {},
