@@ -45,11 +45,18 @@ class Limiter:
         try:
             await future
         except asyncio.CancelledError:
-            if future.done() and not future.cancelled():
+            if future.done() and not future.cancelled() and future.exception() is None:
                 self.release()
             elif future in self._waiting:
                 self._waiting.remove(future)
             raise
+
+    def stop(self, why: BaseException) -> None:
+        """Whoever waits gets ``why`` instead of a permit."""
+        waiting, self._waiting = self._waiting, deque()
+        for future in waiting:
+            if not future.done():
+                future.set_exception(why)
 
     def release(self) -> None:
         """Give a permit back."""

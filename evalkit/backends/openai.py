@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -378,4 +379,7 @@ def _cause(error: BaseException) -> str:
     if isinstance(error, asyncio.TimeoutError):
         return "timed out"
     told = getattr(error, "os_error", None) or error
-    return (getattr(told, "strerror", None) or type(error).__name__).lower()
+    number = getattr(told, "errno", None)
+    if isinstance(number, int) and number > 0:
+        return os.strerror(number).lower()
+    return getattr(told, "strerror", None) or type(error).__name__

@@ -97,6 +97,7 @@ class Pipeline:
         self.can: frozenset[Capability] = getattr(backend, "can", frozenset({"chat"}))
         self.model = str(getattr(backend, "model", "") or backend.identity)
         self.attempts = int(getattr(backend, "attempts", ATTEMPTS))
+        self.live = bool(getattr(backend, "live", True))  # a recording's replies are no calls, cost nothing, need no cache
         self.timeout_s = getattr(backend, "timeout_s", None)
         self.limiter = Limiter(
             int(getattr(backend, "max_concurrency", 16)),
@@ -109,8 +110,15 @@ class Pipeline:
         self._prepared: asyncio.Future[None] | None = None
         self._answered_at: float | None = None
         self._missed = 0
-        self._refused: BackendRefused | None = None
+        self._refused: BaseException | None = None  # why nothing more is sent
+        self._stopping = asyncio.Event()
         self._asked: set[bytes] = set()  # by this run, where it does not read what others asked
+
+    def stop(self, why: BaseException) -> None:
+        """Send nothing more; who waits to be sent gets ``why``."""
+        self._refused = self._refused or why
+        self._stopping.set()
+        self.limiter.stop(why)
 
     async def settle(self) -> None:
         """Wait for what is on its way."""
@@ -153,6 +161,10 @@ class Pipeline:
         return call.value
 
     async def _value(self, request: Request, body: bytes, parse: Parse, call: Call) -> Any:
+        if not self.live:
+            value, call.reply = await self._retried(request, parse, call, 0)
+            call.cached = True
+            return value
         key = self._key(body)
         kept = self._kept(key)
         if kept is not None:
@@ -221,7 +233,10 @@ class Pipeline:
             began = time.perf_counter()
             reply = await self.backend.complete(asked)
             call.reply = reply = replace(reply, seconds=reply.seconds or time.perf_counter() - began)
-            self.account.add(reply, self.model)
+            if self.live:
+                self.account.add(reply, self.model)
+            else:
+                self.account.cached += 1
             self.limiter.corrected(reply.prompt_tokens + reply.completion_tokens - size // 4)
             if reply.finish == "length" and request.whole:
                 raise Malformed(f"the reply was cut off after {reply.completion_tokens} tokens")
@@ -253,7 +268,8 @@ class Pipeline:
         await self.limiter.acquire(tokens)
         start = time.perf_counter()
         try:
-            self.account.spend()
+            if self.live:
+                self.account.spend()
             if self.timeout_s is None:
                 answer = await send()
             else:
@@ -303,7 +319,9 @@ class Pipeline:
             self._refused = BackendRefused(f"{self.model}: the server asks to wait {after_s / 60:,.0f} minutes ({error})")
             raise self._refused from error
         most = min(FIRST_WAIT_S * 2 ** min(failures[of] - 1, 10), LONGEST_WAIT_S)
-        await asyncio.sleep(after_s + self._rng.uniform(0, most))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(after_s + self._rng.uniform(0, most)):
+                await self._stopping.wait()
 
     def _note_absence(self, error: Retryable) -> None:
         """End the run where nobody is there: at once, or a minute after the last answer if there were any."""

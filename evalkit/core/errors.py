@@ -127,7 +127,15 @@ class Malformed(BackendError):
 class BackendRefused(EvalkitError, RuntimeError):
     """A backend that can answer nothing: a wrong key, an unknown model, nobody listening."""
 
-    incomplete = True
+    incomplete = False  # whether anything was answered before
+
+    def after(self, done: int, total: int) -> BackendRefused:
+        """The same, with how far the run came and how it goes on."""
+        self.incomplete = done > 0
+        if self.incomplete:
+            what = f"{self}; {done:,} of {total:,} records were answered and are kept"
+            self.args = (f"{what}. Run the same command again to go on",)
+        return self
 
 
 class BudgetSpent(EvalkitError):

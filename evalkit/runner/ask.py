@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from evalkit.store.calls import write_calls
 from evalkit.store.parts import Part, part_path, read_part, write_part
 
 BATCH = 50  # records; what a kill can lose of one metric, and their replies are in the cache
+KEEP_EVERY_S = 0.25
 ENDS_THE_RUN = (BackendRefused, BudgetSpent, StoreError)
 
 
@@ -70,10 +71,21 @@ class Asking:
         Backends elsewhere are asked all at once. Those that hold a model in this process follow one another, and each gives
         its memory back before the next one loads.
         """
-        for labels, local in self._turns():
-            await self._turn(labels)
-            if local is not None:
-                await self.models.close(local)
+        keeping = asyncio.create_task(self._keeping())
+        try:
+            for labels, local in self._turns():
+                await self._turn(labels)
+                if local is not None:
+                    await self.models.close(local)
+        finally:
+            keeping.cancel()
+            self.models.account.keep(self.folder)
+
+    async def _keeping(self) -> None:
+        """Write down what was spent, again and again: a budget holds for a run that is killed and goes on, too."""
+        while True:
+            await asyncio.sleep(KEEP_EVERY_S)
+            self.models.account.keep(self.folder)
 
     def _turns(self) -> Iterator[tuple[list[str], str | None]]:
         """Labels to ask together, and the backend to close after them."""
@@ -98,7 +110,9 @@ class Asking:
         backends = {self.backend_of[label] for label in labels}
         wanted = sum(int(getattr(self.models.backends[name], "max_concurrency", 16)) for name in backends)
         window = 2 + -(-2 * wanted // BATCH)  # enough to keep them busy while a batch waits for its last answer
-        self.progress.start("asking", sum(self._done(chunk, labels) for chunk in self.chunks))
+        before = sum(self._done(chunk, labels) for chunk in self.chunks)
+        self.progress.start("asking", before)
+        metrics = await self._learned(labels) if before < sum(chunk.n for chunk in self.chunks) else {}
         left: Counter[tuple[int, int]] = Counter()
         pending: set[asyncio.Task[None]] = set()
         failed: BaseException | None = None
@@ -106,17 +120,23 @@ class Asking:
             for jobs in self._jobs(labels):
                 left.update((job.chunk, job.number) for job in jobs)
                 for job in jobs:
-                    pending.add(asyncio.create_task(self._do(job, left)))
+                    pending.add(asyncio.create_task(self._do(metrics[job.label], job, left)))
                     while len(pending) >= window and failed is None:
                         done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
-                        failed = next((error for task in done if (error := task.exception())), None)
+                        failed = _failure(done)
                     if failed is not None:
                         break
                 if failed is not None:
                     break
             # Whatever ends a run, answers on their way are waited for: they are paid for, and go into the cache.
-            for outcome in await asyncio.gather(*pending, return_exceptions=True):
-                failed = failed or (outcome if isinstance(outcome, BaseException) else None)
+            while pending:
+                if failed is not None:
+                    self.models.stop(failed if isinstance(failed, ENDS_THE_RUN) else BackendRefused("the run has ended"))
+                done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                error = _failure(done)
+                failed = failed or error
+            if failed is not None:
+                await self.models.settle()
         finally:
             for task in pending:
                 task.cancel()
@@ -146,15 +166,23 @@ class Asking:
                 for number, label, path in sorted(todo)
             ]  # fmt: skip
 
-    async def _do(self, job: Job, left: Counter[tuple[int, int]]) -> None:
-        metric, journal = self.metrics[job.label], list[Call]()
+    async def _learned(self, labels: Sequence[str]) -> dict[str, ModelMetric]:
+        """The metrics to ask with, once those that must have seen all records have."""
+        metrics = {label: self.metrics[label] for label in labels}
+        for label, metric in metrics.items():
+            if metric.learns_of():
+                tools = self.models.tools(label, self.backend_of[label])
+                metrics[label] = await metric.learned((chunk.read() for chunk in self.chunks), tools)
+        return metrics
+
+    async def _do(self, metric: ModelMetric, job: Job, left: Counter[tuple[int, int]]) -> None:
+        journal: list[Call] = []
         tools = self.models.tools(job.label, self.backend_of[job.label], journal)
         rows = await remeasured(metric, job.batch, tools, job.earlier)
         part = Part(list(job.batch.texts("id")), rows={job.label: rows}, values={job.label: values_of(metric, rows)})
         if journal:
             write_calls(calls_path(job.path), columns_of(journal))
         write_part(job.path, part, self.metrics)
-        self.models.account.keep(self.folder)
         left[job.chunk, job.number] -= 1
         if not left[job.chunk, job.number]:
             self.progress.advance(len(job.batch))
@@ -168,6 +196,12 @@ class Asking:
     def _before(self, chunk: Chunk) -> Part | None:
         path = part_path(self.previous, chunk.index) if self.previous else None
         return read_part(path, self.metrics) if path is not None and path.exists() else None
+
+
+def _failure(done: Iterable[asyncio.Task[None]]) -> BaseException | None:
+    """What made one of some finished tasks fail; each is asked, or it would complain aloud."""
+    found = [error for task in done if (error := task.exception()) is not None]
+    return found[0] if found else None
 
 
 async def remeasured(metric: ModelMetric, batch: Batch, tools: Tools, before: Rows | None) -> Rows:
@@ -188,7 +222,7 @@ async def guarded(metric: ModelMetric, batch: Batch, tools: Tools) -> Rows:
         why = f"{type(error).__name__}: {error}"
         if len(batch) == 1:
             return Rows(np.full((1, len(metric.columns)), np.nan), errors={0: why})
-        return Rows.concat([await guarded(metric, batch.take([index]), tools) for index in range(len(batch))])
+        return Rows.concat(await asyncio.gather(*(guarded(metric, batch.take([each]), tools) for each in range(len(batch)))))
 
 
 def columns_of(calls: Sequence[Call]) -> dict[str, list[object]]:

@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import shutil
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO
@@ -40,6 +41,13 @@ class RunFolder:
         for half in (*self.path.glob(".*.tmp"), *self.path.glob("parts/.*.tmp"), *self.path.glob("previous/.*.tmp")):
             if _HALF.fullmatch(half.name):
                 half.unlink(missing_ok=True)
+
+    def drop(self) -> None:
+        """Remove a run in which nothing was measured; a folder that others put something into stays."""
+        self.drop_parts()
+        (self.path / "lock").unlink(missing_ok=True)
+        with suppress(OSError):
+            self.path.rmdir()
 
     def drop_parts(self) -> None:
         """Remove the parts of a run that is complete."""

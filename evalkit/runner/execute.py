@@ -101,8 +101,10 @@ def execute(
             except BudgetSpent as error:
                 raise error.after(progress.done, data.n) from None
             except BackendRefused as error:
-                error.incomplete = bool(progress.done)
-                raise
+                if not (folder.resumed or plan.cpu or any(folder.path.glob("parts/*.*.arrow"))):  # nothing was measured
+                    folder.drop()
+                    catalog.remove(folder.run_id)
+                raise error.after(progress.done, data.n) from None
             watch.stop()
             default = options.baseline or plan.suite.baseline
             named = _try(baseline, "baseline") if default else None

@@ -14,6 +14,7 @@ from evalkit.backends.desk import Desk
 from evalkit.backends.nobody import NOBODY, Nobody
 from evalkit.backends.pipeline import Call, Pipeline
 from evalkit.core.asking import Backend
+from evalkit.core.contracts import Measure, ModelMetric
 from evalkit.core.errors import Problem, SpecError
 from evalkit.core.registry import find
 from evalkit.specs.suite import BackendSpec, Suite
@@ -82,15 +83,39 @@ class Models:
         """Have one backend give back what it holds; a later call opens it again."""
         await self.pipelines[backend].close()
 
+    def stop(self, why: BaseException) -> None:
+        """Send nothing more to any backend; who waits to be sent gets ``why``."""
+        for pipeline in self._pipelines.values():
+            pipeline.stop(why)
+
+    async def settle(self) -> None:
+        """Wait for what is on its way."""
+        await asyncio.gather(*(pipeline.settle() for pipeline in self._pipelines.values()))
+
     async def _close_all(self) -> None:
         await asyncio.gather(*(pipeline.close() for pipeline in self._pipelines.values()))
 
 
 def account_of(suite: Suite) -> Account:
-    """An account with the suite's prices and budget."""
+    """An account with the suite's prices and budget.
+
+    Raises:
+        SpecError: the budget is money, and a model that will be paid for has no price.
+    """
     prices = {model: Price(**told) for model, told in suite.prices.items()}
+    if "max_cost" in suite.budget:
+        used = {name for spec in suite.metrics if spec.backend for name in (spec.backend, *_others(spec.metric))}
+        bought = [suite.backends[name] for name in sorted(used) if name in suite.backends]
+        for model in (str(spec.options.get("model", "")) for spec in bought if spec.kind == "openai"):
+            if model not in prices:
+                example = f"add `prices: {{{model}: {{prompt: 0.15, completion: 0.6}}}}`, for a million tokens each"
+                raise SpecError(Problem("budget.max_cost", f"the price of {model} is not known: nothing would count", example))
     calls = suite.budget.get("max_calls")
     return Account(prices, int(calls) if calls is not None else None, suite.budget.get("max_cost"))
+
+
+def _others(metric: Measure) -> tuple[str, ...]:
+    return metric.others() if isinstance(metric, ModelMetric) else ()
 
 
 def make_backends(suite: Suite) -> dict[str, Backend]:
