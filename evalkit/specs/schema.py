@@ -16,6 +16,7 @@ from evalkit.core.contracts import ModelMetric
 from evalkit.core.errors import EvalkitError
 from evalkit.core.registry import Entry, entries
 from evalkit.specs.gates import INCONCLUSIVE
+from evalkit.specs.generate import schema as generate_schema
 from evalkit.specs.options import holds_document, option_fields, option_types
 from evalkit.specs.validate import INTERVALS, PRICES, REPORTS
 
@@ -63,6 +64,7 @@ def suite_schema() -> Schema:
             "type": "object",
             "additionalProperties": {"anyOf": [_backend(entry, cls) for entry, cls in kinds]},
         },
+        "generate": {"description": "answers that are produced first", **generate_schema()},
         "metrics": {
             "description": "what is measured; `evalkit list metrics` shows the names",
             "type": "array",

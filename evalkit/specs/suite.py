@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from evalkit.core.contracts import Measure
+    from evalkit.specs.generate import GenerateSpec
 
 GateRule = Literal["min", "max", "no_worse_than", "every"]
 ReportKind = Literal["json", "html", "junit", "markdown", "prometheus"]
@@ -101,3 +102,4 @@ class Suite:
     store: str | None = None
     budget: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, Any] = field(default_factory=dict)
+    generate: GenerateSpec | None = None

@@ -11,8 +11,10 @@ from evalkit.core.errors import nearest, quote
 from evalkit.specs import dataset, metrics
 from evalkit.specs.capable import check_backends
 from evalkit.specs.gates import read_gates
+from evalkit.specs.generate import read_generate
 from evalkit.specs.home import Home
 from evalkit.specs.node import Node
+from evalkit.specs.passes import with_passes
 from evalkit.specs.suite import DatasetSpec, IntervalMethod, ReportKind, Suite
 from evalkit.specs.tree import Tree
 
@@ -68,11 +70,10 @@ def check_suite(
     else:
         scored = metrics.read_metrics(top.child("metrics"), backends, home)
         check_backends(top, scored.specs, backends)
-    generate = top.get("generate")
-    if generate is not None:
-        generate.fault("`generate` is not in this version yet", "put the outputs into the data set")
+    generate = read_generate(top.get("generate"), backends, home)
     compared_with = baseline or _baseline(top.get("baseline"), home)
-    gates = read_gates(top.get("gates"), scored)
+    drawn = metrics.Metrics(with_passes(scored.specs, generate.repeats), scored.broken) if generate is not None else scored
+    gates = read_gates(top.get("gates"), drawn)
     slices = _slices(top.get("slices"), data)
     report = top.get("report")
     seed, confidence, resamples = top.get("seed"), top.get("confidence"), top.get("resamples")
@@ -100,6 +101,7 @@ def check_suite(
         slices=slices,
         gates=tuple(gates),
         baseline=compared_with,
+        generate=generate,
         **told,
     )
 

@@ -269,9 +269,9 @@ def _keys_and_types() -> Iterator[Case]:
         (":4", "prices.m.prompt wants a number of 0 or more"),
     )
     yield _over(
-        "generate, which is to come",
+        "generate with a backend that is not declared",
         "metrics: [exact_match]\ngenerate: {backends: [a]}\n",
-        (":3", "`generate` is not in this version yet"),
+        (":3", 'generate.backends names no backend "a" of this suite'),
     )
     yield _over(
         "many things at once",
