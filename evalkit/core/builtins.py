@@ -37,11 +37,13 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "evaluate:": ("evalkit.metrics.huggingface:HuggingFace", "hf", "any module of Hugging Face evaluate, by name or path"),
         "geval": ("evalkit.judges.geval:GEval", "judge", "a score on a rubric's scale, weighted by token probabilities"),
         "dag": ("evalkit.judges.dag:DagJudge", "judge", "a graph of questions, rules and rubrics, from a file; the path is told"),
+        "pairwise": ("evalkit.judges.pairwise:Pairwise", "judge", "which of two answers is better, asked in both orders"),
         "yes_no": ("evalkit.judges.yes_no:YesNo", "judge", "a yes-or-no question about each record, put to a model"),
     },
     "judge": {},
     "backend": {
         "openai": ("evalkit.backends.openai:OpenAI", "backend", "any HTTP endpoint that speaks OpenAI's protocol"),
+        "replay": ("evalkit.backends.replay:Replay", "backend", "recorded replies, from a file or another run"),
         "scripted": ("evalkit.backends.scripted:Scripted", "backend", "fixed replies, for tests and dry runs"),
     },
     "signal": {},

@@ -41,6 +41,20 @@ class Home:
 
     def find(self, node: Node, name: str, kind: str = "file") -> Path | None:
         """A file that the suite names at ``node``; a problem is noted when there is none."""
+        path = self.place(node, name, kind)
+        if path is None:
+            return None
+        if path.is_dir():
+            node.fault(f"{node.label} wants a {kind}, and {quote(name)} is a folder", _inside(path, name))
+        elif not path.is_file():  # reading a pipe or a device may never end
+            hint = 'pipe the records in, and write "-"' if kind == "data file" else f"save it as a {kind}"
+            node.fault(f"{node.label} wants a {kind}, and {quote(name)} is a pipe or a device", hint)
+        else:
+            return path
+        return None
+
+    def place(self, node: Node, name: str, kind: str = "file or folder") -> Path | None:
+        """Whatever lies where the suite points at ``node``; a problem is noted when nothing does."""
         try:
             path = locate(name, beside=self.beside, root=self.root, plugins=content_folders())
         except PathEscape:
@@ -54,14 +68,8 @@ class Home:
             return None
         if path is None:
             node.fault(f"{node.label} names no {kind} {quote(name)}", self.hint(name))
-        elif path.is_dir():
-            node.fault(f"{node.label} wants a {kind}, and {quote(name)} is a folder", _inside(path, name))
-        elif not path.is_file():  # reading a pipe or a device may never end
-            hint = 'pipe the records in, and write "-"' if kind == "data file" else f"save it as a {kind}"
-            node.fault(f"{node.label} wants a {kind}, and {quote(name)} is a pipe or a device", hint)
-        else:
-            return path.resolve() if ".." in path.parts else path
-        return None
+            return None
+        return path.resolve() if ".." in path.parts else path
 
     def exists(self, name: str) -> bool:
         """Whether a path leads somewhere that it may lead."""

@@ -74,7 +74,7 @@ def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
         fields = option_fields(cls)
         if fields:
             own = {key: value for key, value in options.items() if not (key.endswith("_env") and key[:-4] in fields)}
-            checked = check(entry, cls, own, called=f"the backend {kind}", read=home.document)
+            checked = check(entry, cls, own, called=f"the backend {kind}", read=home.document, find=home.place)
             if checked is None:
                 continue
             options = {**options, **checked}
@@ -247,6 +247,8 @@ def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[st
         chosen.fault(f"{node.label} names no backend {quote(told)} of this suite", hint)
     elif len(backends) == 1:
         return True, next(iter(backends))
+    elif isinstance(metric, ModelMetric) and metric.others():
+        return True, metric.others()[0]
     elif backends:
         hint = f"add `backend:`, one of {', '.join(backends)}"
         node.fault(f"{node.label}: {name} asks a model, and the suite declares several", hint)

@@ -7,6 +7,7 @@ import json
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from evalkit.core.content import Document
@@ -14,6 +15,7 @@ from evalkit.core.errors import EvalkitError, SpecError, quote
 from evalkit.specs.node import Node, found, one_of, suggest
 
 Read = Callable[[Node, str], Document | None]
+Find = Callable[[Node, str], Path | None]
 
 _UNSURE = object()
 _KINDS = {
@@ -57,10 +59,14 @@ def option_types(cls: type) -> dict[str, Any]:
 
 def holds_document(annotation: Any) -> bool:
     """Whether an option takes a file: `Document`, alone or in a union."""
-    if annotation is Document:
+    return _holds(annotation, Document)
+
+
+def _holds(annotation: Any, kind: type) -> bool:
+    if annotation is kind:
         return True
     if get_origin(annotation) in (Union, types.UnionType, typing.Annotated):
-        return any(holds_document(inner) for inner in get_args(annotation))
+        return any(_holds(inner, kind) for inner in get_args(annotation))
     return False
 
 
@@ -107,9 +113,14 @@ def check(
     *,
     called: str,
     read: Read,
+    find: Find | None = None,
     preset: Mapping[str, Any] | None = None,
 ) -> dict[str, Any] | None:
-    """The options as the class's fields want them, or None after noting every problem."""
+    """The options as the class's fields want them, or None after noting every problem.
+
+    Args:
+        find: tells where a file or folder lies that an option of type `Path` names; None takes paths as they are written.
+    """
     fields = option_fields(cls)
     hints = option_types(cls)
     open_names = [name for name in fields if name not in (preset or {})]
@@ -129,6 +140,11 @@ def check(
             document = read(at, value)
             right = right and document is not None
             checked[name] = document
+            continue
+        if find is not None and _holds(annotation, Path) and isinstance(value, str):
+            place = find(at, value)
+            right = right and place is not None
+            checked[name] = place
             continue
         fine, result = validated(at, annotation, value)
         right = right and fine
