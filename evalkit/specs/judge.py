@@ -150,10 +150,10 @@ def _uses(top: Node, nodes: Mapping[str, Step | None]) -> Iterator[tuple[str, No
     for name, node in nodes.items():
         at = top.child("nodes").child(name)
         for task in node.needs if isinstance(node, (Task, Question)) else ():
-            if task in nodes:
+            if isinstance(nodes.get(task), Task):
                 yield name, at.child("needs"), task
-        if isinstance(node, (Rule, Leaf)) and node.of in nodes:
-            yield name, at.child("of"), str(node.of)
+        if isinstance(node, (Rule, Leaf)) and node.of is not None and isinstance(nodes.get(node.of), Task):
+            yield name, at.child("of"), node.of
 
 
 def _sighted(top: Node, nodes: Mapping[str, Step], graph: Graph) -> None:
