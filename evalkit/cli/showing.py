@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args, get_origin
 
 from evalkit.cli.running import relative
 from evalkit.core.content import Document, content_root, project_root
-from evalkit.core.errors import SpecError, UnknownName
+from evalkit.core.errors import SpecError, UnknownName, quote
 from evalkit.core.registry import Entry, content_folders, entries, lookup
 from evalkit.core.run import Run
 from evalkit.reports.safe import visible
@@ -98,7 +98,7 @@ def _part(entry: Entry) -> dict[str, Any]:
     options = {}
     types = option_types(cls) if dataclasses.is_dataclass(cls) else {}
     for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        if field.name in entry.preset:
+        if field.name in entry.preset or field.name.startswith("_"):
             continue
         default: Any = None
         if field.default is not dataclasses.MISSING:
@@ -237,4 +237,4 @@ def _spelled(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(map(_spelled, value)) + "]"
-    return str(value) if value != "" else '""'
+    return str(value) if str(value).strip() else quote(value)
