@@ -179,7 +179,7 @@ class DagJudge(ModelMetric):
                 rows.errors.setdefault(index, f"{node.name}: {outcome.why}")
                 rows.skipped.pop(index, None)
             elif index not in rows.errors:
-                rows.skipped.setdefault(index, f"{node.name}: {outcome.why}, nothing to judge")
+                rows.skipped.setdefault(index, f"{node.name}: {outcome.why}")
             return
         paths[index].append(_step(node, outcome))
         if isinstance(node, Task):

@@ -112,7 +112,8 @@ class Visit:
             if value is None:
                 return Lost(f"no {column}")
             if value == [] or (column == "output" and not as_text(value).strip()):
-                return Lost(f"the record has no {column}" if value == [] else "the output is empty", skipped=True)
+                lacks = f"the record has no {column}" if value == [] else "the output is empty"
+                return Lost(f"{lacks}: nothing to judge", skipped=True)
         asked = messages(node, shown_texts(self.dag, node, self.batch, index, self.written[index]))
         tools = self.tools.on(self.batch.texts("id")[index])
         if isinstance(node, Task):
