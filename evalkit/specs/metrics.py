@@ -104,8 +104,8 @@ def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
     first: dict[str, Node] = {}
     for entry in node.items():
         if isinstance(entry.value, Measure):  # given in Python, built already
-            spec: MetricSpec | None = MetricSpec(entry.value.name, entry.value)
             label: str | None = entry.value.name
+            spec: MetricSpec | None = _built(entry, entry.value, backends)
         else:
             label, spec = _read_metric(entry, backends, home)
         if label is not None and label in first:
@@ -122,6 +122,18 @@ def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
         if spec is not None:
             result.specs.append(spec)
     return result
+
+
+def _built(node: Node, metric: Measure, backends: Mapping[str, BackendSpec]) -> MetricSpec | None:
+    """A metric that was given in Python; one that asks a model takes the only backend there is."""
+    if not isinstance(metric, ModelMetric) or not metric.wants_of():
+        return MetricSpec(metric.name, metric)
+    if len(backends) == 1:
+        return MetricSpec(metric.name, metric, next(iter(backends)))
+    there = f"there are {len(backends)} backends" if backends else "there is no backend"
+    hint = f"write {{use: {metric.name}, backend: …}} instead" if backends else "add `backends: {judge: {kind: …}}`"
+    node.fault(f"{node.label}: {metric.name} asks a model, and {there}", hint)
+    return None
 
 
 def _read_metric(node: Node, backends: Mapping[str, BackendSpec], home: Home) -> tuple[str | None, MetricSpec | None]:
