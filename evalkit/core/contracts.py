@@ -213,9 +213,9 @@ class ModelMetric(Measure):
 def lacking(batch: Batch, needs: Sequence[str]) -> dict[int, str]:
     """The records that lack a needed value, and which; shape of a note in `Rows`."""
     why: dict[int, str] = {}
-    failed = batch.column("generation_error")
+    generated = {"output": batch.column("generation_error"), "samples": batch.column("samples_error")}
     for column in needs:
         for index in np.flatnonzero(batch.missing(column)).tolist():
-            reason = failed[index] if column in ("output", "samples") else None
+            reason = generated[column][index] if column in generated else None
             why.setdefault(index, f"no {column}: {reason}" if reason is not None else f"no {column}")
     return why

@@ -19,8 +19,9 @@ from evalkit.store.catalog import Catalog
 from evalkit.store.files import explained
 from evalkit.store.table import ROWS, SCORES
 
+GENERATED = "generated.jsonl"  # the records of a run that generated them, with their answers
 _PART = re.compile(r"\.?\d{5}\.(?:.+\.)?arrow(?:\.\d+\.tmp)?|\.?spent\.json(?:\.tmp)?")
-_HALF = re.compile(r"\..+\.(?:arrow|parquet|json|html|md|xml|prom)\.\d+\.tmp")
+_HALF = re.compile(r"\..+\.(?:arrow|parquet|json|jsonl|html|md|xml|prom)\.\d+\.tmp")
 _RESULTS = re.compile(rb'\s*\{\s*"evalkit":\s*"[^"]*",\s*"run_id":')
 
 
@@ -115,7 +116,9 @@ def _spare_strangers(folder: Path, catalog: Catalog) -> None:
         or any(listed.folder == folder for listed in catalog.everything())
     )
     if not known:
-        strange += [folder / name for name in (RESULTS, ROWS, SCORES, *FILES.values()) if os.path.lexists(folder / name)]
+        strange += [
+            folder / name for name in (RESULTS, ROWS, SCORES, GENERATED, *FILES.values()) if os.path.lexists(folder / name)
+        ]
     if strange:
         names = ", ".join(path.name for path in strange)
         raise StoreError(f"{folder} holds {names}, which no run of evalkit wrote; name an empty folder with --out")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from evalkit.core.workers import Workers
 from evalkit.records.dataset import Chunk, DataSet
 from evalkit.runner.ask import Asking, calls_path, part_paths
 from evalkit.runner.baseline import Baseline, NoBaseline, baselines
-from evalkit.runner.checkpoint import open_run
+from evalkit.runner.checkpoint import RunFolder, open_run
 from evalkit.runner.engine_local import measured
 from evalkit.runner.finish import differences, finished
 from evalkit.runner.measure import Job
@@ -81,64 +82,128 @@ def execute(
     """
     clock = time.monotonic()
     watch = watch or Quiet()
-    home = home_of(options.store or suite.store, suite.root)
-    with Models(make_backends(suite), account_of(suite), cache=home, read_cache=options.read_cache) as models:
-        plan = planned(suite, data, models)
-        catalog = open_catalog(suite, options.store)
-        baseline = baselines(suite, options.baseline, catalog, options.out)
-        earlier = catalog.finished(plan=plan.sha256) if options.retry_errors else []
-        if options.retry_errors and not earlier:
-            what = "--retry-errors: no finished run of this suite over this data"
-            raise SpecError(Problem(suite.name, what, "run it without"))
-        folder = open_run(catalog, suite=suite.name, plan=plan.sha256, out=options.out, fresh=options.fresh or bool(earlier))
+    with models_of(suite, options) as models:
+        begun = begin(planned(suite, data, models), options, models, clock)
         try:
-            progress = Progress(watch, data.n)
-            models.account.resume(folder.path / "parts")
-            try:
-                table = measure_into(plan, folder.path, earlier[0].folder if earlier else None, models, progress, workers)
-            except KeyboardInterrupt:
-                raise Resumable(folder.run_id, progress.done, data.n, options.command) from None
-            except BudgetSpent as error:
-                raise error.after(progress.done, data.n) from None
-            except BackendRefused as error:
-                if not (folder.resumed or plan.cpu or any(folder.path.glob("parts/*.*.arrow"))):  # nothing was measured
-                    folder.drop()
-                    catalog.remove(folder.run_id)
-                raise error.after(progress.done, data.n) from None
-            watch.stop()
-            default = options.baseline or plan.suite.baseline
-            named = _try(baseline, "baseline") if default else None
-            run = finished(
-                plan,
-                table,
-                folder.run_id,
-                folder.started_at,
-                models.account.usage(),
-                baseline,
-                named.run.run_id if named else None,
-                clock,
-            )
-            outcome = Outcome(run, plan, table, catalog, named.run if named else None, resumed=progress.before)
-            if named is not None:
-                outcome.differences = differences(plan, table, named)
+            outcome = complete(begun, options, models, report, watch, workers)
             if options.record is not None:
-                record(folder.path, options.record)
-            report(outcome)
-            summary = {
-                "exit_code": run.exit_code,
-                "metrics": {name: value.mean for name, value in run.metrics.items() if value.mean == value.mean},
-            }
-            commit = run.git["commit"] if run.git else None
-            catalog.finish(run.run_id, status=run.status, n=data.n, git_commit=commit, summary=summary)
-            folder.drop_parts()
+                record(begun.folder.path, options.record)
+            conclude(begun, outcome)
         except StoreError as error:
             error.incomplete = True
-            folder.sweep()
+            begun.folder.sweep()
             raise
         finally:
             watch.stop()
-            folder.close()
+            begun.folder.close()
     return outcome
+
+
+@dataclass
+class Begun:
+    """A run under way: its plan, its locked folder, what it is compared with, the run whose errors it measures again."""
+
+    plan: Plan
+    folder: RunFolder
+    catalog: Catalog
+    baseline: Callable[[str], Baseline]
+    earlier: Path | None
+    clock: float
+
+
+def models_of(suite: Suite, options: Options) -> Models:
+    """The models of a run that is stored."""
+    home = home_of(options.store or suite.store, suite.root)
+    return Models(make_backends(suite), account_of(suite), cache=home, read_cache=options.read_cache)
+
+
+def begin(plan: Plan, options: Options, models: Models, clock: float) -> Begun:
+    """Open the run of a plan: the newest that was interrupted, or a new one.
+
+    Raises:
+        SpecError: a baseline is wrong, or there is no run whose errors could be measured again.
+        StoreError: its folder cannot be used.
+    """
+    suite = plan.suite
+    catalog = open_catalog(suite, options.store)
+    baseline = baselines(suite, options.baseline, catalog, options.out)
+    earlier = catalog.finished(plan=plan.sha256) if options.retry_errors else []
+    if options.retry_errors and not earlier:
+        what = "--retry-errors: no finished run of this suite over this data"
+        raise SpecError(Problem(suite.name, what, "run it without"))
+    folder = open_run(catalog, suite=suite.name, plan=plan.sha256, out=options.out, fresh=options.fresh or bool(earlier))
+    models.account.resume(folder.path / "parts")
+    return Begun(plan, folder, catalog, baseline, earlier[0].folder if earlier else None, clock)
+
+
+@contextmanager
+def telling(begun: Begun, progress: Progress, options: Options) -> Iterator[None]:
+    """Whatever ends a run early says how far it came and how it goes on."""
+    folder, total = begun.folder, progress.n
+    try:
+        yield
+    except KeyboardInterrupt:
+        raise Resumable(folder.run_id, progress.done, total, options.command) from None
+    except BudgetSpent as error:
+        raise error.after(progress.done, total) from None
+    except BackendRefused as error:
+        measured_some = begun.plan.cpu and begun.plan.variant is None
+        if not (folder.resumed or measured_some or any(folder.path.glob("parts/*.*.arrow"))):
+            folder.drop()
+            begun.catalog.remove(folder.run_id)
+        raise error.after(progress.done, total) from None
+
+
+def complete(
+    begun: Begun,
+    options: Options,
+    models: Models,
+    report: Callable[[Outcome], object],
+    watch: Watch,
+    workers: Workers | None = None,
+    calls: Sequence[Path] = (),
+) -> Outcome:
+    """Measure what is not measured yet, judge the gates, write the reports.
+
+    Args:
+        calls: of the run's model calls, those that were made before anything was measured.
+    """
+    plan, folder = begun.plan, begun.folder
+    progress = Progress(watch, plan.data.n)
+    with telling(begun, progress, options):
+        table = measure_into(plan, folder.path, begun.earlier, models, progress, workers, calls)
+    watch.stop()
+    default = options.baseline or plan.suite.baseline
+    named = _try(begun.baseline, "baseline") if default else None
+    run = finished(
+        plan,
+        table,
+        folder.run_id,
+        folder.started_at,
+        models.account.usage(),
+        begun.baseline,
+        named.run.run_id if named else None,
+        begun.clock,
+    )
+    outcome = Outcome(run, plan, table, begun.catalog, named.run if named else None, resumed=progress.before)
+    if named is not None:
+        outcome.differences = differences(plan, table, named)
+    report(outcome)
+    return outcome
+
+
+def conclude(begun: Begun, outcome: Outcome) -> None:
+    """Enter the run as finished, and remove what it no longer needs."""
+    run = outcome.run
+    summary = {
+        "exit_code": run.exit_code,
+        "metrics": {name: value.mean for name, value in run.metrics.items() if value.mean == value.mean},
+    }
+    if begun.plan.variant is not None:
+        summary["variant"] = begun.plan.variant.name
+    commit = run.git["commit"] if run.git else None
+    begun.catalog.finish(run.run_id, status=run.status, n=begun.plan.data.n, git_commit=commit, summary=summary)
+    begun.folder.drop_parts()
 
 
 def planned(suite: Suite, data: DataSet, models: Models) -> Plan:
@@ -159,7 +224,13 @@ def planned(suite: Suite, data: DataSet, models: Models) -> Plan:
 
 
 def measure_into(
-    plan: Plan, folder: Path, earlier: Path | None, models: Models, progress: Progress, workers: Workers | None = None
+    plan: Plan,
+    folder: Path,
+    earlier: Path | None,
+    models: Models,
+    progress: Progress,
+    workers: Workers | None = None,
+    calls: Sequence[Path] = (),
 ) -> Table:
     """Fill the parts that are not there yet, and merge them into rows.parquet and scores.parquet.
 
@@ -167,6 +238,7 @@ def measure_into(
 
     Args:
         earlier: a finished run of an equal plan, of which only the errors are measured again.
+        calls: made before, which stand first among the run's.
     """
     chunks = plan.data.chunks
     parts, previous = folder / "parts", None
@@ -176,7 +248,8 @@ def measure_into(
         split(earlier, previous, plan.metrics, spans)
     job = Job(plan.cpu, plan.keep, parts, previous)
     left = {chunk.index: chunk for chunk in chunks if _open(job, chunk)}
-    progress.start("scoring", sum(chunk.n for chunk in chunks if job.path(chunk).exists()))
+    if plan.cpu or not plan.asking:
+        progress.start("scoring", sum(chunk.n for chunk in chunks if job.path(chunk).exists()))
     with merging(folder, plan.data.n, plan.metrics, plan.keep) as merger:
         following = iter(chunks)
         ready: Chunk | None = next(following, None)
@@ -189,15 +262,16 @@ def measure_into(
 
         for chunk in measured(job, list(left.values()), workers or Workers(1)):
             del left[chunk.index]
-            progress.advance(chunk.n)
+            if plan.cpu:
+                progress.advance(chunk.n)
             if not plan.asking:
                 merge_ready()
         if plan.asking:
             backend_of = {spec.label: spec.backend or NOBODY for spec in plan.suite.metrics if spec.label in plan.asking}
             asking = Asking(plan.asking, backend_of, chunks, parts, previous, models, progress)
             models.run(asking.all())
-            calls = [calls_path(path) for chunk in chunks for path in _asked(plan, parts, chunk)]
-            merge_calls(folder, [path for path in calls if path.exists()])
+            calls = [*calls, *(calls_path(path) for chunk in chunks for path in _asked(plan, parts, chunk))]
+        merge_calls(folder, [path for path in calls if path.exists()])
         merge_ready()
     return merger.table()
 

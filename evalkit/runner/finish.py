@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,16 @@ from typing import Any
 import numpy as np
 
 from evalkit.core.batch import Batch
-from evalkit.core.contracts import CorpusMetric, ModelMetric
+from evalkit.core.contracts import CorpusMetric, DataFacts, ModelMetric
+from evalkit.core.rows import Rows
 from evalkit.core.run import GateResult, Run, Status, Usage, Value
+from evalkit.core.signature import fingerprint
 from evalkit.runner.baseline import Baseline, cluster_codes, compare
 from evalkit.runner.gate import Evidence, judge_gates
 from evalkit.runner.plan import Plan
 from evalkit.runner.values import Measured, Settings, slices, values
-from evalkit.specs.suite import Suite
+from evalkit.specs.passes import Passes, passes_of
+from evalkit.specs.suite import MetricSpec, Suite
 from evalkit.store.table import Table
 
 
@@ -37,12 +41,18 @@ def finished(
     settings = settings_of(suite)
     measured = measured_of(plan, table)
     clusters = cluster_codes(table)
-    whole = values(measured, clusters, settings)
-    columns = {name: table.codes(name) for name in suite.slices if name in table.attributes}
-    parts = slices(measured, columns, clusters, settings)
     failed = np.zeros(table.n, dtype=bool)
     for one in measured:
         failed |= one.errors
+    repeats = suite.generate.repeats if suite.generate is not None and plan.variant is not None else 1
+    if repeats > 1:
+        measured = drawn(measured, repeats)
+    whole = _covered(values(measured, clusters, settings), measured, repeats)
+    columns = {name: table.codes(name) for name in suite.slices if name in table.attributes}
+    parts = [
+        replace(part, metrics=_covered(part.metrics, measured, repeats))
+        for part in slices(measured, columns, clusters, settings)
+    ]
     evidence = Evidence(suite, table, {one.label: one for one in measured}, failed, settings, baseline)
     gates = judge_gates(suite, evidence)
     status, code = verdict(gates, whole)
@@ -50,7 +60,7 @@ def finished(
         run_id=run_id,
         status=status,
         suite={"name": suite.name, "sha256": suite.sha256, "path": _shown(suite.path, suite.root)},
-        dataset={"path": plan.data.path, "sha256": plan.data.sha256, "n": plan.data.n},
+        dataset={"path": plan.data.path, "sha256": plan.data.sha256, "n": plan.data.n, **(plan.made or {})},
         metrics=whole,
         slices=parts,
         gates=gates,
@@ -108,6 +118,32 @@ def measured_of(plan: Plan, table: Table) -> list[Measured]:
     ]
 
 
+def drawn(measured: Sequence[Measured], repeats: int) -> list[Measured]:
+    """The metrics and, behind each whose records pass or fail, pass^k and pass@k over the draws of each record."""
+    found: list[Measured] = []
+    for one in measured:
+        found.append(one)
+        of_draws = passes_of(MetricSpec(one.label, one.metric), repeats)
+        if not of_draws:
+            continue
+        scores = one.metric.record_values(Rows(one.statistics.copy()))
+        none = np.zeros(len(scores), dtype=bool)
+        for passes in of_draws:
+            rows = passes.over(scores[:, one.full_names.index(passes.of)], repeats)
+            made_of = fingerprint(passes, backend=one.fingerprint)
+            found.append(Measured(passes.label, passes, rows, none, none, passes.signature(DataFacts()), made_of))
+    return found
+
+
+def _covered(found: dict[str, Value], measured: Sequence[Measured], repeats: int) -> dict[str, Value]:
+    """Values with the coverage of those over whole records counted in records, not in draws."""
+    of_records = {one.label for one in measured if isinstance(one.metric, Passes)}
+    return {
+        name: replace(value, coverage=value.coverage * repeats) if name in of_records else value
+        for name, value in found.items()
+    }
+
+
 def verdict(gates: Sequence[GateResult], metrics: dict[str, Value]) -> tuple[Status, int]:
     """The status and exit code of a run, the first that applies: incomplete, failed, passed.
 
@@ -125,7 +161,8 @@ def verdict(gates: Sequence[GateResult], metrics: dict[str, Value]) -> tuple[Sta
 
 def prompts(plan: Plan) -> dict[str, str]:
     """The prompt texts of every metric that asks a model, by ``label/name``."""
-    return {
+    generating = {f"generate/{plan.variant.prompt.name}": plan.variant.prompt.text} if plan.variant is not None else {}
+    return generating | {
         f"{label}/{name}": text
         for label, metric in plan.metrics.items()
         if isinstance(metric, ModelMetric)

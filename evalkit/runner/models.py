@@ -83,6 +83,12 @@ class Models:
         """Have one backend give back what it holds; a later call opens it again."""
         await self.pipelines[backend].close()
 
+    def charge(self, account: Account) -> None:
+        """Enter what is asked from now on into another account."""
+        self.account = account
+        for pipeline in self._pipelines.values():
+            pipeline.account = account
+
     def stop(self, why: BaseException) -> None:
         """Send nothing more to any backend; who waits to be sent gets ``why``."""
         for pipeline in self._pipelines.values():
@@ -105,6 +111,7 @@ def account_of(suite: Suite) -> Account:
     prices = {model: Price(**told) for model, told in suite.prices.items()}
     if "max_cost" in suite.budget:
         used = {name for spec in suite.metrics if spec.backend for name in (spec.backend, *_others(spec.metric))}
+        used |= set(suite.generate.backends) if suite.generate is not None else set()
         bought = [suite.backends[name] for name in sorted(used) if name in suite.backends]
         for model in (str(spec.options.get("model", "")) for spec in bought if spec.kind == "openai"):
             if model not in prices:

@@ -6,21 +6,28 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from evalkit.core.asking import Backend
 from evalkit.core.contracts import Measure, Metric, ModelMetric
 from evalkit.core.signature import canonical, fingerprint
 from evalkit.records.dataset import DataSet
+from evalkit.specs.generate import Variant
 from evalkit.specs.suite import MetricSpec, Suite
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated suite over scanned data."""
+    """A validated suite over scanned data; of one that generates, with the variant that a run is of.
+
+    ``data`` is what goes in until the answers are there, then the file that holds them, of which ``made`` tells.
+    """
 
     suite: Suite
     data: DataSet
     backends: Mapping[str, Backend] = field(default_factory=dict)
+    variant: Variant | None = None
+    made: Mapping[str, Any] | None = None
 
     @cached_property
     def metrics(self) -> dict[str, Measure]:
@@ -40,7 +47,9 @@ class Plan:
     @cached_property
     def keep(self) -> tuple[str, ...]:
         """Columns that rows keep: what slices and gates select by, and the cluster."""
+        routes = self.suite.generate.routes if self.suite.generate is not None else ()
         wanted = ["cluster", *self.suite.slices, *(name for gate in self.suite.gates for name in gate.where)]
+        wanted += [route.by for route in routes]
         return tuple(dict.fromkeys(name for name in wanted if name in self.data.columns))
 
     def signature(self, label: str) -> str:
@@ -62,7 +71,7 @@ class Plan:
     @cached_property
     def sha256(self) -> str:
         """Equal for runs that would measure the same: data, selection, metrics, backends; gates and reports may differ."""
-        told = {
+        told: dict[str, Any] = {
             "suite": self.suite.name,
             "data": self.data.sha256,
             "fields": dict(self.suite.dataset.fields),
@@ -71,4 +80,7 @@ class Plan:
             "chunks": [chunk.n for chunk in self.data.chunks],
             "metrics": {spec.label: self.fingerprint(spec) for spec in self.suite.metrics},
         }
+        if self.variant is not None and self.suite.generate is not None:
+            backend = self.backends[self.variant.backend].identity
+            told["generate"] = self.suite.generate.identity(self.variant, backend)
         return hashlib.sha256(canonical(told)).hexdigest()

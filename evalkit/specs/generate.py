@@ -74,8 +74,8 @@ class GenerateSpec:
     @property
     def produced(self) -> frozenset[str]:
         """The columns that generating fills."""
-        more = ("samples",) * bool(self.samples) + ("cluster",) * (self.repeats > 1)
-        return frozenset((*PRODUCED, *more))
+        more = ("samples", "samples_error") if self.samples else ()
+        return frozenset((*PRODUCED, *more, *(("cluster",) if self.repeats > 1 else ())))
 
     @property
     def draws(self) -> int:
