@@ -1,0 +1,234 @@
+"""Models of Hugging Face transformers in this process, on CPU or CUDA: causal language models, encoders, classifiers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.backends.batcher import Batcher
+from evalkit.backends.causal import CausalModel, Draw
+from evalkit.backends.chat import Template
+from evalkit.backends.encoder import EncoderModel, Kept, Text
+from evalkit.backends.folder import Card
+from evalkit.backends.windows import Window, laid_out, windows
+from evalkit.core.asking import Capability, Encoded, Likelihood, Reply, Request
+from evalkit.core.errors import BackendError, BackendRefused, EvalkitError, MissingExtra
+from evalkit.core.registry import backend
+from evalkit.core.signature import canonical
+from evalkit.core.workers import cores
+
+_MOST_CONTEXT = 2**20  # of a model whose config does not tell
+
+
+@backend("transformers")
+@dataclass
+class Transformers:
+    """A causal language model, an encoder or a sequence classifier, batched by length; what it can do follows from its config.
+
+    Options: ``model``, a folder, ``cache:NAME`` or a name on the hub; ``revision`` of the hub; ``device``: ``auto`` is CUDA if
+    there is one; ``dtype``: ``auto`` is the stored one on CUDA, and float32 on a CPU; ``batch_tokens`` of a padded batch, the
+    tokens to be written included; ``context``: tokens read at once, default all that the model takes; ``layer`` of token
+    vectors, default the last; ``threads`` on a CPU, default as many as this process may use; ``template``: further arguments
+    of the chat template; ``keep_mib`` of token vectors held, so that no text is encoded twice; ``trust_remote_code`` runs the
+    code that comes with the model.
+    """
+
+    model: str
+    revision: str | None = None
+    device: str = "auto"
+    dtype: Literal["auto", "float32", "float16", "bfloat16"] = "auto"
+    batch_tokens: int = 8192
+    context: int | None = None
+    layer: int | None = None
+    threads: int | None = None
+    template: Mapping[str, Any] = field(default_factory=dict)
+    keep_mib: int = 1024
+    max_concurrency: int = 256
+    trust_remote_code: bool = False
+
+    local: ClassVar[bool] = True  # holds its model in this process: runs close one before the next opens
+
+    def __post_init__(self) -> None:
+        for package in ("torch", "transformers"):
+            if find_spec(package) is None:
+                raise MissingExtra("the backend transformers", package, "models")
+        self.card = Card.of(self.model, self.revision)
+        self.model = self.card.name
+        self._loaded: _Loaded | None = None
+        self._thread: ThreadPoolExecutor | None = None
+        self._flights: dict[tuple[int | None, str], asyncio.Future[Encoded]] = {}
+        self._kept = Kept(self.keep_mib * 2**20)
+
+    @cached_property
+    def identity(self) -> str:
+        """The model and its revision, and the options that move what it answers."""
+        moving = {"dtype": self.dtype, "context": self.context, "template": dict(self.template)}
+        return f"transformers:{self.card.identity}:{canonical(moving).decode()}"
+
+    @property
+    def can(self) -> frozenset[Capability]:
+        """What the model's own files say."""
+        return self.card.can
+
+    async def prepare(self) -> None:
+        """Load the model, unless it is loaded."""
+        await self._ready()
+
+    async def close(self) -> None:
+        """Give back the memory; a later call loads the model again."""
+        thread, self._thread = self._thread, None
+        if thread is None:
+            return
+        loaded, self._loaded = self._loaded, None
+        if loaded is not None:
+            loaded.stopped = True
+        self._flights.clear()
+        self._kept.clear()
+        del loaded
+        await asyncio.get_running_loop().run_in_executor(thread, _release)
+        thread.shutdown()
+
+    # --- what is asked ---
+
+    async def complete(self, request: Request) -> Reply:
+        """A reply, drawn from a seed of its own: the same request has the same reply, whoever shares its batch."""
+        loaded = await self._ready()
+        return await loaded.write(Draw(tuple(loaded.chat.tokens(request.messages)), request))
+
+    async def likelihood(self, text: str, given: str = "", stride: int | None = None) -> Likelihood:
+        """Log-probabilities of a text's tokens behind what is given."""
+        loaded = await self._ready()
+        ids, before = laid_out(loaded.tokenizer, text, given)
+        parts = windows(ids, before, loaded.context, stride)
+        found = await asyncio.gather(*map(loaded.score, parts))
+        logprobs = tuple(value for part in found for value in part)
+        if not all(map(np.isfinite, logprobs)):
+            raise BackendError("the model's log-probabilities are not finite; try dtype: float32")
+        return Likelihood(logprobs, sum(len(part.ids) for part in parts))
+
+    async def embed(self, text: str) -> NDArray[np.float32]:
+        """A text's vector, as sentence-transformers makes it."""
+        loaded = await self._ready()
+        return await loaded.embed(loaded.encoder.read_sentence(text))
+
+    async def encode(self, text: str, layer: int | None = None) -> Encoded:
+        """A text's token vectors behind so many layers; the layers above are left out. No text is encoded twice."""
+        loaded = await self._ready()
+        key = (layer if layer is not None else self.layer, text)
+        kept = self._kept.get(key)
+        if kept is not None:
+            return kept
+        flight = self._flights.get(key)
+        if flight is not None and flight.get_loop() is asyncio.get_running_loop():
+            return await asyncio.shield(flight)
+        flight = self._flights[key] = asyncio.ensure_future(loaded.encode(loaded.encoder.read(text, layer=key[0])))
+        flight.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody need be waiting
+        try:
+            found = await asyncio.shield(flight)
+        finally:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+        self._kept.put(key, found)
+        return found
+
+    async def classify(self, text: str, pair: str | None = None) -> list[float]:
+        """The logits of a text, or of a pair."""
+        loaded = await self._ready()
+        return await loaded.classify(loaded.encoder.read(text, pair))
+
+    # --- the model ---
+
+    async def _ready(self) -> _Loaded:
+        if self._loaded is not None:
+            return self._loaded
+        if self._thread is None:
+            self._thread = ThreadPoolExecutor(1, thread_name_prefix="evalkit-transformers")
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._load, self._thread)
+
+    def _load(self, thread: ThreadPoolExecutor) -> _Loaded:
+        if self._loaded is None:
+            try:
+                self._loaded = _Loaded(self, thread)
+            except EvalkitError:
+                raise
+            except Exception as error:
+                raise BackendRefused(f"the model {self.model} cannot be loaded: {type(error).__name__}: {error}") from error
+        return self._loaded
+
+
+class _Loaded:
+    """A model in memory, and the batches that go through it."""
+
+    def __init__(self, options: Transformers, thread: ThreadPoolExecutor) -> None:
+        import torch
+        import transformers
+
+        self.stopped = False
+        transformers.utils.logging.disable_progress_bar()
+        torch.set_num_threads(options.threads or honest_threads())
+        card = options.card
+        self.device = options.device if options.device != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
+        stored = options.dtype == "auto" and not self.device.startswith("cpu")
+        named = "float32" if options.dtype == "auto" else options.dtype
+        given = {"revision": card.revision, "trust_remote_code": options.trust_remote_code}
+        makers = {
+            "causal": transformers.AutoModelForCausalLM,
+            "classifier": transformers.AutoModelForSequenceClassification,
+            "encoder": transformers.AutoModel,
+        }
+        kind = "encoder" if card.embeds else card.kind
+        self.tokenizer = transformers.AutoTokenizer.from_pretrained(card.path, **given)
+        made = makers[kind].from_pretrained(card.path, dtype="auto" if stored else getattr(torch, named), **given)
+        made = made.to(self.device).eval()
+        config = made.config.get_text_config() if hasattr(made.config, "get_text_config") else made.config
+        told = int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or _MOST_CONTEXT)
+        self.context = min(told, options.context or told)
+        budget: dict[str, Any] = {"budget": options.batch_tokens, "executor": thread}
+        if kind == "causal":
+            causal = CausalModel(made, self.tokenizer, self.context, lambda: self.stopped, card.name)
+            if card.chats:
+                self.chat = Template(self.tokenizer, options.template)
+            self.write = Batcher[Draw, Reply](causal.replies, lambda draw: draw.length, **budget)
+            self.score = Batcher[Window, list[float]](causal.scores, lambda window: len(window.ids), **budget)
+        self.encoder = EncoderModel(made, self.tokenizer, card, classifies=kind == "classifier", most=options.context)
+        self.encode = Batcher[Text, Encoded](self.encoder.encoded, lambda text: text.length, **budget)
+        self.embed = Batcher[Text, NDArray[np.float32]](self.encoder.embedded, lambda text: text.length, **budget)
+        self.classify = Batcher[Text, list[float]](self.encoder.classified, lambda text: text.length, **budget)
+
+
+def honest_threads() -> int:
+    """How many threads this process can keep busy: ``OMP_NUM_THREADS`` if set, else the processors that it may use."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    if told.isdigit() and int(told) > 0:
+        return int(told)
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        allowed = max(int(int(quota) / int(period)), 1)
+    except (OSError, ValueError):  # no such limit
+        allowed = cores()
+    return min(cores(), allowed)
+
+
+def _release() -> None:
+    """Give memory that nobody uses any more back to the device and to the system."""
+    import ctypes
+    import gc
+
+    import torch
+
+    gc.collect()
+    if torch.cuda.is_available() and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    with suppress(OSError, AttributeError):  # another libc
+        ctypes.CDLL("libc.so.6").malloc_trim(0)
