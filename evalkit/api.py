@@ -65,30 +65,40 @@ def score(
         outputs: what is scored, one per record; None is an error for that record.
         references: a gold text per record, or a list of several.
         backend: of a metric that asks a model.
-        given: further columns by their canonical name (``contexts=``, ``retrieved_ids=``, ``latency_ms=``, ``inputs=``),
-            and the metric's options (``tokenize="zh"``).
+        given: further columns by their canonical name (``contexts=``, ``retrieved_ids=``, ``latency_ms=``, ``inputs=``) or by
+            the name that an option gives one (``against={"column": "theirs"}, theirs=[…]``), and the metric's options
+            (``tokenize="zh"``).
 
     Raises:
         UnknownName: no such metric.
         SpecError: an option or a column is wrong.
     """
+    from evalkit.core.registry import build_name
     from evalkit.records.canonical import COLUMNS
+    from evalkit.specs.options import option_fields
 
     columns: dict[str, Sequence[Any]] = {"output": list(outputs)}
     if references is not None:
         columns["reference"] = list(references)
-    options = {}
+    options, unknown = {}, {}
+    fields = option_fields(build_name(metric)[0].load() if isinstance(metric, str) else type(metric))
     for name, value in given.items():
         column = _PLURALS.get(name, name)
-        if column in COLUMNS and isinstance(value, Sequence) and not isinstance(value, str):
+        listed = isinstance(value, Sequence) and not isinstance(value, str)
+        if listed and column in COLUMNS:
             columns[column] = list(value)
+        elif listed and name not in fields:
+            unknown[name] = list(value)
         else:
             options[name] = value
+    built = build(metric, options)
+    columns |= {name: value for name, value in unknown.items() if name in built.needs_of()}
+    if not unknown.keys() <= columns.keys():
+        built = build(metric, {**options, **unknown})  # which says what is wrong with them
     different = {name: len(values) for name, values in columns.items() if len(values) != len(columns["output"])}
     if different:
         told = ", ".join(f"{count:,} of {name}" for name, count in different.items())
         raise SpecError(f"{len(columns['output']):,} outputs, but {told}; every column needs one value per output")
-    built = build(metric, options)
     label = metric if isinstance(metric, str) else built.name or type(built).__name__
     batch = Batch(columns)
     lacking = [column for column in built.needs_of() if column not in columns]
