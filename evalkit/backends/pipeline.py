@@ -120,6 +120,11 @@ class Pipeline:
         self._stopping.set()
         self.limiter.stop(why)
 
+    def _refuse(self, error: BackendRefused) -> BackendRefused:
+        """The same error, which every other request gets from now on too."""
+        self.stop(error)
+        return error
+
     async def settle(self) -> None:
         """Wait for what is on its way."""
         while self._flights:
@@ -284,8 +289,7 @@ class Pipeline:
             self._note_absence(error)
             raise
         except BackendRefused as error:
-            self._refused = error
-            raise
+            raise self._refuse(error) from error.__cause__
         except Malformed:
             self._answers()
             raise
@@ -316,8 +320,8 @@ class Pipeline:
             raise BackendError(f"{error} ({failures[of]} attempts)") from error
         after_s = error.after_s or 0.0
         if after_s > MOST_PATIENCE_S:
-            self._refused = BackendRefused(f"{self.model}: the server asks to wait {after_s / 60:,.0f} minutes ({error})")
-            raise self._refused from error
+            what = f"{self.model}: the server asks to wait {after_s / 60:,.0f} minutes ({error})"
+            raise self._refuse(BackendRefused(what)) from error
         most = min(FIRST_WAIT_S * 2 ** min(failures[of] - 1, 10), LONGEST_WAIT_S)
         with suppress(TimeoutError):
             async with asyncio.timeout(after_s + self._rng.uniform(0, most)):
@@ -336,8 +340,7 @@ class Pipeline:
             gone = self._missed >= GIVE_UP_AFTER and time.monotonic() - self._answered_at > GONE_AFTER_S
         if gone:
             asked = "is the server running?" if self._answered_at is None else "it answered before; is it still running?"
-            self._refused = BackendRefused(f"{error}; {asked}")
-            raise self._refused from error
+            raise self._refuse(BackendRefused(f"{error}; {asked}")) from error
 
     async def _ready(self) -> None:
         """Have the backend load what it needs, once; where it cannot, every request is refused."""
@@ -350,11 +353,10 @@ class Pipeline:
             if prepare is not None:
                 await prepare()
         except EvalkitError as error:
-            self._refused = error if isinstance(error, BackendRefused) else BackendRefused(str(error))
-            raise self._refused from error
+            raise self._refuse(error if isinstance(error, BackendRefused) else BackendRefused(str(error))) from error
         except Exception as error:
-            self._refused = BackendRefused(f"{self.model} cannot be made ready ({type(error).__name__}: {error})")
-            raise self._refused from error
+            what = f"{self.model} cannot be made ready ({type(error).__name__}: {error})"
+            raise self._refuse(BackendRefused(what)) from error
         except BaseException:
             self._prepared = None
             raise

@@ -9,6 +9,7 @@ from evalkit.reports import numbers
 from evalkit.reports.records import Case, CaseGroup
 from evalkit.reports.safe import one_line, shortened
 from evalkit.reports.summary import GateRow, MetricRow, SliceGroup, Summary
+from evalkit.reports.words import trouble
 
 LIMIT = 60_000  # GitHub refuses comments beyond 65,536 characters
 BREAK = "&#8203;"  # a zero-width space: keeps @name, #12 and addresses from becoming mentions and links
@@ -173,6 +174,7 @@ def _last(summary: Summary, report: str | None) -> str:
         told.append(f"commit {code(commit[:12])}")
     if report:
         told.append(f"report {code(report)}")
+    told += [f"{fact.name} {escape(fact.text)}" for fact in trouble(summary.facts)]
     return f"<sub>{' · '.join(told)} · {escape(summary.exit_text)}</sub>"
 
 

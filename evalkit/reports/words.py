@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from evalkit.core.run import GateResult, Run
 from evalkit.reports import numbers
 from evalkit.reports.safe import one_line
+
+# What was wrong with a call that had to be made again, by the word that results.json has for it.
+_TROUBLE = {
+    "connection": "no connection",
+    "lost": "connection lost",
+    "malformed": "a reply of no use",
+    "timeout": "no answer in time",
+}
 
 
 @dataclass(frozen=True)
@@ -122,7 +130,16 @@ def facts_of(run: Run, baseline: Run | None) -> tuple[Fact, ...]:
         if usage.cost is not None:
             spent.append(f"cost {numbers.number(usage.cost)}")
         facts.append(Fact("models", ", ".join(spent)))
+    if usage.retries:
+        again = [f"{numbers.count(n)} × {_TROUBLE.get(kind, f'HTTP {kind}')}" for kind, n in usage.retries.items()]
+        facts.append(Fact("asked again", ", ".join(again)))
     return tuple(Fact(fact.name, one_line(fact.text, 400), fact.code) for fact in facts if fact.text)
+
+
+def trouble(facts: Iterable[Fact]) -> list[Fact]:
+    """What the model calls of a run took, where some had to be made again, and why."""
+    told = [fact for fact in facts if fact.name in ("models", "asked again")]
+    return told if any(fact.name == "asked again" for fact in told) else []
 
 
 def _with_hash(told: Mapping[str, Any]) -> str:

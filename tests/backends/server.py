@@ -197,7 +197,8 @@ def application() -> Any:
             return "400", error(400, f"response_format {kind} is not supported.{shown}")
         for name in settings.unknown:
             if name in body:
-                return "400", error(400, f"Unsupported parameter: '{name}'.{shown}")
+                hint = " Use 'max_completion_tokens' instead." if name == "max_tokens" else ""
+                return "400", error(400, f"Unsupported parameter: '{name}'.{hint}{shown}")
         if settings.per_second:
             now = int(time.monotonic())
             second[now] += 1
