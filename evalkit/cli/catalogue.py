@@ -10,6 +10,7 @@ from evalkit.cli.listing import KINDS
 from evalkit.core.content import content_root, project_root
 from evalkit.core.errors import UnknownName
 from evalkit.core.registry import content_folders, entries
+from evalkit.specs.judge import kind_of
 
 Row = dict[str, Any]
 
@@ -46,7 +47,7 @@ def rows(kind: str, store: str | None) -> list[Row]:
         return _files("rubrics")
     if kind == "judges":
         registered = [_entry(entry) for entry in entries("metric") if entry.family == "judge"]
-        return registered + _files("judges")
+        return registered + [{**row, "family": kind_of(Path(row["path"])) or "?"} for row in _files("judges")]
     return [_entry(entry) for entry in entries(kind.removesuffix("s"))]
 
 

@@ -14,8 +14,11 @@ from evalkit.core.content import Document, content_root, project_root
 from evalkit.core.errors import SpecError, UnknownName, quote
 from evalkit.core.registry import Entry, content_folders, entries, lookup
 from evalkit.core.run import Run
+from evalkit.core.signature import prompts_of
 from evalkit.reports.safe import visible
+from evalkit.specs.judge import kind_of
 from evalkit.specs.rubric import read_rubric
+from evalkit.specs.single import metric_of
 from evalkit.specs.tree import MAX_BYTES
 
 CONTENT = ("rubrics", "judges")
@@ -42,6 +45,9 @@ def show_anything(
         _print(_text(content))
         if content.parent.name == "rubrics":
             _print(f"\n--- the prompt that geval sends with it ---\n\n{_prompt(content)}")
+        elif kind_of(content) == "dag":
+            for node, text in prompts_of(metric_of("dag", {"judge": str(content.resolve())})).items():
+                _print(f"\n--- what {node} asks ---\n\n{text}")
         return 0
     suite = _suite(name)
     if suite is not None:

@@ -44,7 +44,7 @@ class DagJudge(ModelMetric):
     judge: Document | Mapping[str, Any] | Dag
     max_tokens: int = 1024  # of one reply
 
-    higher_is_better: ClassVar[bool | None] = True
+    needs: ClassVar[tuple[str, ...]] = ()  # the nodes tell: `needs_of`
 
     def __post_init__(self) -> None:
         if not isinstance(self.judge, Dag):

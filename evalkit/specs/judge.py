@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from evalkit.core.content import Document, content_root, project_root
-from evalkit.core.errors import UnknownName, quote
+from evalkit.core.errors import SpecError, UnknownName, quote
 from evalkit.core.registry import lookup
 from evalkit.core.signature import canonical, plain
 from evalkit.records.canonical import COLUMNS
@@ -19,7 +19,7 @@ from evalkit.specs.dag_graph import Graph, check_graph
 from evalkit.specs.dag_leads import Targets, read_scale
 from evalkit.specs.home import Home, shown
 from evalkit.specs.node import Node, found, suggest
-from evalkit.specs.tree import Tree, decode, read_tree
+from evalkit.specs.tree import MAX_BYTES, Tree, decode, read_tree
 
 KEYS = ("kind", "name", "version", "about", "scale", "root", "nodes")
 TYPES = (*dag_nodes.TYPES, *dag_rules.TYPES)
@@ -48,6 +48,17 @@ def read_dag(told: Document | Mapping[str, Any]) -> Dag:
     tree.raise_problems()
     assert dag is not None  # a problem is noted wherever nothing is read
     return dag
+
+
+def kind_of(path: Path) -> str | None:
+    """The ``kind`` that a judge's file says it is; None where it cannot be read, or says none."""
+    try:
+        with path.open("rb") as file:
+            told = read_tree(decode(file.read(MAX_BYTES + 1), str(path)), str(path)).value
+    except (OSError, SpecError):
+        return None
+    kind = told.get("kind") if isinstance(told, Mapping) else None
+    return kind if isinstance(kind, str) else None
 
 
 def _read(top: Node, home: Home, stem: str, sha256: str) -> Dag | None:
