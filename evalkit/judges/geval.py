@@ -62,7 +62,8 @@ class GEval(ModelMetric):
     why behind its score, which cannot move it; ``before`` lets it think first; ``none`` costs a token a record.
 
     Parts: the bare score; ``normalized``, (score − low) / (high − low); with log-probabilities ``mass``, the mean share of all
-    probability that fell on the scale: where it is low, the score says little. Missing steps of a rubric are written once by
+    probability that fell on the scale: where it is low, the score says little. (``reason: none`` leaves the reply free; of one
+    that a schema constrains, some servers tell probabilities among what it allows, and the mass is 1.) Missing steps of a rubric are written once by
     the backend and locked in ``NAME.steps.yaml`` beside it.
 
     An empty output leaves nothing to judge: it is skipped. A reply without exactly one score of the scale is asked for again,
@@ -193,7 +194,7 @@ class GEval(ModelMetric):
             messages,
             None if bare else self._schema(),
             call="score",
-            choices=[str(score) for score in self._rubric.scores] if bare else (),
+            choices=[str(score) for score in self._rubric.scores] if bare and self.mode != "logprob" else (),
             parse=self._verdict,
             logprobs=TOP if self.mode == "logprob" else 0,
             temperature=temperature,
