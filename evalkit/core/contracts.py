@@ -162,6 +162,14 @@ class ModelMetric(Measure):
         """Names of further backends that this metric uses beside its own, through `Tools.using`."""
         return ()
 
+    def outputs_of(self) -> str | None:
+        """The name of a run whose outputs this metric reads beside the record's own, in the column ``output@NAME``."""
+        return None
+
+    def pinned(self, run_id: str, sha256: str) -> Self:  # noqa: ARG002
+        """This metric, once it is known which run `outputs_of` means; the sha256 of its outputs belongs in `options`."""
+        return self
+
     @property
     def mode(self) -> str | None:
         """How scores come about, where there are several ways (``logprob``, ``sampled``, ``single``); fixed before a run."""

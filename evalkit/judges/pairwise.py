@@ -100,7 +100,8 @@ class Pairwise(ModelMetric):
     labels: str | None = None
     compat: Literal["garbage_as_tie"] | None = None
     max_tokens: int = 600
-    _outputs: str = ""  # sha256 of the run compared with
+    _run: str = ""  # the id of the run compared with, and the sha256 of its outputs
+    _outputs: str = ""
 
     additive: ClassVar[bool] = False
 
@@ -137,8 +138,8 @@ class Pairwise(ModelMetric):
     def outputs_of(self) -> str | None:
         return self.against if isinstance(self.against, str) else None
 
-    def pinned(self, sha256: str) -> Self:
-        return replace(self, _outputs=sha256)
+    def pinned(self, run_id: str, sha256: str) -> Self:
+        return replace(self, _run=run_id, _outputs=sha256)
 
     def options(self) -> dict[str, Any]:
         """Without the criteria, which stand in the prompt; with the outputs of a run that was looked up."""
@@ -161,7 +162,7 @@ class Pairwise(ModelMetric):
         why = super().lacking(batch)
         if self.outputs_of():
             for index in np.flatnonzero(batch.missing(self._column)):
-                why.setdefault(int(index), f"the run {self._opposite} has no output for this record")
+                why.setdefault(int(index), f"the run {self._run or self._opposite} has no output for this record")
         return why
 
     @property
@@ -182,7 +183,7 @@ class Pairwise(ModelMetric):
 
     def about(self) -> str:
         orders = "both orders" if self.orders == "both" else "one order"
-        return f"win rate against {self._opposite}, {orders}"
+        return f"win rate against {self._run or self._opposite}, {orders}"
 
     def prompts(self) -> dict[str, str]:
         told = self._messages("{input}", "{reference}", "{first}", "{second}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import msgspec
@@ -20,6 +20,7 @@ from evalkit.core.rows import Rows
 from evalkit.records.dataset import Chunk
 from evalkit.runner.measure import checked, values_of
 from evalkit.runner.models import Models
+from evalkit.runner.opponent import Outputs, beside
 from evalkit.runner.watch import Progress
 from evalkit.store.calls import write_calls
 from evalkit.store.parts import Part, part_path, read_part, write_part
@@ -64,6 +65,7 @@ class Asking:
     previous: Path | None
     models: Models
     progress: Progress
+    outputs: Mapping[str, Outputs] = field(default_factory=dict)  # of other runs, by the name that a metric gives one
 
     async def all(self) -> None:
         """Measure every chunk with every metric; what is on disk already is not asked again.
@@ -154,7 +156,7 @@ class Asking:
             ]
             if not todo:
                 continue
-            whole = chunk.read()
+            whole = beside(chunk.read(), self.outputs)
             before = self._before(chunk)
             spans = {number: range(number * BATCH, min((number + 1) * BATCH, chunk.n)) for number, *_ in todo}
             batches = {number: whole.take(span) for number, span in spans.items()}

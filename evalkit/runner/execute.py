@@ -22,6 +22,7 @@ from evalkit.runner.engine_local import measured
 from evalkit.runner.finish import differences, finished
 from evalkit.runner.measure import Job
 from evalkit.runner.models import Models, account_of, make_backends
+from evalkit.runner.opponent import outputs_named, pinned
 from evalkit.runner.plan import Plan
 from evalkit.runner.stores import home_of, open_catalog
 from evalkit.runner.watch import Progress, Quiet, Watch
@@ -83,7 +84,7 @@ def execute(
     clock = time.monotonic()
     watch = watch or Quiet()
     with models_of(suite, options) as models:
-        begun = begin(planned(suite, data, models), options, models, clock)
+        begun = begin(planned(suite, data, models, options.store), options, models, clock)
         try:
             outcome = complete(begun, options, models, report, watch, workers)
             if options.record is not None:
@@ -206,21 +207,22 @@ def conclude(begun: Begun, outcome: Outcome) -> None:
     begun.folder.drop_parts()
 
 
-def planned(suite: Suite, data: DataSet, models: Models) -> Plan:
+def planned(suite: Suite, data: DataSet, models: Models, store: str | None = None) -> Plan:
     """The plan of a suite, once its metrics have what they need from outside, and nothing about them is open any more.
 
     Raises:
         EvalkitError: something cannot be had.
     """
     specs = []
-    for spec in suite.metrics:
+    outputs = outputs_named(suite, store)
+    for spec in (pinned(spec, outputs) for spec in suite.metrics):
         metric = spec.metric
         if isinstance(metric, CorpusMetric):
             metric.prepare()
         elif isinstance(metric, ModelMetric):
             metric = models.run(metric.prepared(models.tools(spec.label, spec.backend)))
         specs.append(replace(spec, metric=metric))
-    return Plan(replace(suite, metrics=tuple(specs)), data, models.backends)
+    return Plan(replace(suite, metrics=tuple(specs)), data, models.backends, outputs=outputs)
 
 
 def measure_into(
@@ -268,7 +270,7 @@ def measure_into(
                 merge_ready()
         if plan.asking:
             backend_of = {spec.label: spec.backend or NOBODY for spec in plan.suite.metrics if spec.label in plan.asking}
-            asking = Asking(plan.asking, backend_of, chunks, parts, previous, models, progress)
+            asking = Asking(plan.asking, backend_of, chunks, parts, previous, models, progress, plan.outputs)
             models.run(asking.all())
             calls = [*calls, *(calls_path(path) for chunk in chunks for path in _asked(plan, parts, chunk))]
         merge_calls(folder, [path for path in calls if path.exists()])

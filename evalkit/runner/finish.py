@@ -60,7 +60,12 @@ def finished(
         run_id=run_id,
         status=status,
         suite={"name": suite.name, "sha256": suite.sha256, "path": _shown(suite.path, suite.root)},
-        dataset={"path": plan.data.path, "sha256": plan.data.sha256, "n": plan.data.n, **(plan.made or {})},
+        dataset={
+            "path": plan.data.path,
+            "sha256": plan.data.sha256,
+            "n": plan.data.n,
+            **(plan.made or _lies(plan)),
+        },
         metrics=whole,
         slices=parts,
         gates=gates,
@@ -197,6 +202,18 @@ def _texts(plan: Plan) -> Batch | None:
         for name, collected in columns.items():
             collected.extend(batch.column(name))
     return Batch(columns)
+
+
+def _lies(plan: Plan) -> dict[str, Any]:
+    """Where the records lie and how they were read, so that another run can be compared with their outputs."""
+    spec, root = plan.suite.dataset, plan.suite.root.resolve()
+    files = [path.resolve() for path in plan.data.files]
+    return {
+        "files": [path.relative_to(root).as_posix() if path.is_relative_to(root) else str(path) for path in files],
+        "fields": dict(spec.fields),
+        "limit": spec.limit,
+        "shuffle": spec.shuffle,
+    }
 
 
 def _shown(path: Path | None, root: Path) -> str | None:

@@ -12,6 +12,7 @@ from evalkit.core.asking import Backend
 from evalkit.core.contracts import Measure, Metric, ModelMetric
 from evalkit.core.signature import canonical, fingerprint
 from evalkit.records.dataset import DataSet
+from evalkit.runner.opponent import Outputs
 from evalkit.specs.generate import Variant
 from evalkit.specs.suite import MetricSpec, Suite
 
@@ -28,6 +29,7 @@ class Plan:
     backends: Mapping[str, Backend] = field(default_factory=dict)
     variant: Variant | None = None
     made: Mapping[str, Any] | None = None
+    outputs: Mapping[str, Outputs] = field(default_factory=dict)  # of runs that metrics compare with, by name
 
     @cached_property
     def metrics(self) -> dict[str, Measure]:
@@ -58,7 +60,9 @@ class Plan:
 
     def fingerprint(self, spec: MetricSpec) -> str:
         """sha256 of all that moves this metric's score but the data."""
-        return fingerprint(spec.metric, backend=self.backends[spec.backend].identity if spec.backend else None)
+        others = spec.metric.others() if isinstance(spec.metric, ModelMetric) else ()
+        names = dict.fromkeys((*((spec.backend,) if spec.backend else ()), *others))
+        return fingerprint(spec.metric, backend="+".join(self.backends[name].identity for name in names) or None)
 
     def about(self, spec: MetricSpec) -> str | None:
         """What a reader must know of a judged value: ``raw 1–5, logprob, judge: NAME``."""

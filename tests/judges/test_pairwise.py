@@ -285,8 +285,8 @@ def test_what_the_judge_is_asked_is_part_of_what_makes_a_score(tmp_path: Path):
         Pairwise(THEIRS, orders="given"),
         Pairwise({"column": "others"}),
         Pairwise("latest"),
-        Pairwise("latest").pinned("a" * 64),
-        Pairwise("latest").pinned("b" * 64),
+        Pairwise("latest").pinned("r", "a" * 64),
+        Pairwise("latest").pinned("r", "b" * 64),
     ]
     assert len({fingerprint(metric) for metric in [plain, *others]}) == 1 + len(others)
     assert len(plain.signature(None).splitlines()) == 1  # type: ignore[arg-type]
@@ -387,3 +387,85 @@ gates: [{metric: pairwise.length_controlled, min: 0.5}]
     assert metrics["pairwise"]["about"] == "win rate against b, both orders, judge: scripted"
     scores = pq.read_table(next((project / ".evalkit/runs").iterdir()) / "scores.parquet").to_pylist()
     assert msgspec.json.decode(scores[0]["pairwise.evidence"])["orders"]["given"]["winner"] in ("output", "tie")
+
+
+# --- against another run ---
+
+AGAINST = """
+name: new
+dataset: {path: new.jsonl, fields: {output: answer}}
+backends:
+  judge:
+    kind: scripted
+    replies:
+      - {when: 'ANSWER A [0-9a-f]+\\ngood', say: '{"reason": "", "verdict": "A"}'}
+      - {when: 'ANSWER B [0-9a-f]+\\ngood', say: '{"reason": "", "verdict": "B"}'}
+    otherwise: '{"reason": "", "verdict": "tie"}'
+metrics: [{use: pairwise, against: latest:old, backend: judge}]
+"""
+OLD = "name: old\ndataset: {path: old.jsonl, fields: {output: text}, limit: 4}\nmetrics: [exact_match]\n"
+
+
+@pytest.fixture
+def two_versions(project: Path, jsonl: Any) -> Path:
+    old = [{"id": f"r{i}", "input": f"q{i}", "text": f"{'good' if i == 1 else 'bad'} {i}", "reference": "x"} for i in range(6)]
+    new = [{"id": f"r{i}", "input": f"q{i}", "answer": f"{'good' if i == 0 else 'bad'} {i}"} for i in range(5)]
+    jsonl(project / "old.jsonl", old)
+    jsonl(project / "new.jsonl", new)
+    (project / "old.yaml").write_text(OLD)
+    (project / "new.yaml").write_text(AGAINST)
+    return project
+
+
+def test_the_outputs_of_another_run_are_compared_by_record(two_versions: Path):
+    old, new = evalkit.run("old.yaml"), evalkit.run("new.yaml")
+    found = new["pairwise"]
+    assert (found.mean, found.n, found.errors) == (0.5, 4, 1)
+    assert found.about is not None
+    assert found.about.startswith(f"win rate against {old.run_id}, both orders")
+    scores = pq.read_table(new.folder / "scores.parquet").to_pylist()
+    assert [row["pairwise"] for row in scores[:4]] == [1.0, 0.0, 0.5, 0.5]
+    assert scores[4]["pairwise.error"] == f"the run {old.run_id} has no output for this record"
+
+
+def test_other_outputs_of_the_other_side_make_another_score(two_versions: Path):
+    evalkit.run("old.yaml")
+    one = evalkit.run("new.yaml")["pairwise"].fingerprint
+    evalkit.run("old.yaml", fresh=True)
+    assert evalkit.run("new.yaml")["pairwise"].fingerprint == one, "the same outputs"
+    (two_versions / "old.yaml").write_text(OLD.replace("limit: 4", "limit: 3"))
+    evalkit.run("old.yaml")
+    assert evalkit.run("new.yaml")["pairwise"].fingerprint != one
+
+
+def test_a_run_whose_outputs_cannot_be_had_is_refused_before_anything_is_asked(two_versions: Path, cli: Any):
+    done = cli("check", "new.yaml")
+    assert done.returncode == 2
+    assert 'new.yaml:11: pairwise: against latest:old: there is no finished run of "old" yet' in done.stderr
+    old = evalkit.run("old.yaml")
+    data = two_versions / "old.jsonl"
+    text = data.read_text()
+    data.write_text(text.replace("bad", "worse"))
+    with pytest.raises(
+        SpecError, match=f"the data of the run {old.run_id} have changed since it ran: old.jsonl; keep the outputs"
+    ):
+        evalkit.run("new.yaml")
+    data.unlink()
+    done = cli("run", "new.yaml")
+    assert done.returncode == 2
+    assert f"the data of the run {old.run_id} are gone: there is no old.jsonl" in done.stderr
+    data.write_text(text)
+    assert evalkit.run("new.yaml")["pairwise"].n == 4
+
+
+def test_records_that_were_given_in_python_are_kept_by_no_run(project: Path, jsonl: Any):
+    run = evalkit.evaluate(
+        [{"id": "r0", "output": "a", "reference": "a"}], ["exact_match"], store=str(project / ".evalkit"), name="old"
+    )
+    with pytest.raises(SpecError, match=f"the run {run.run_id} does not tell where its data lies"):
+        evalkit.evaluate(
+            [{"id": "r0", "input": "q", "output": "b"}],
+            [{"use": "pairwise", "against": run.run_id, "backend": "judge"}],
+            backends={"judge": {"kind": "scripted"}},
+            store=str(project / ".evalkit"),
+        )

@@ -100,7 +100,7 @@ def test_without_a_difference_in_length_it_is_the_win_rate() -> None:
 rows = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(-3000, 3000)), min_size=5, max_size=40)
 
 
-@settings(max_examples=30)
+@settings(max_examples=30, deadline=None)
 @given(rows, st.randoms(use_true_random=False))
 def test_the_order_of_the_records_does_not_matter(records: list[tuple[float, int]], random) -> None:
     preference, shorter = np.array(records, dtype=float).T
@@ -108,6 +108,7 @@ def test_the_order_of_the_records_does_not_matter(records: list[tuple[float, int
     assert value(preference[order], shorter[order]) == pytest.approx(value(preference, shorter), abs=1e-7)
 
 
+@settings(deadline=None)
 @given(rows)
 def test_exchanging_the_two_models_gives_the_rest_of_the_wins(records: list[tuple[float, int]]) -> None:
     preference, shorter = np.array(records, dtype=float).T
@@ -117,6 +118,7 @@ def test_exchanging_the_two_models_gives_the_rest_of_the_wins(records: list[tupl
     assert two == pytest.approx(one * [-1, 1], abs=1e-6)
 
 
+@settings(deadline=None)
 @given(rows, st.integers(1, 5))
 def test_a_record_drawn_twice_counts_as_two(records: list[tuple[float, int]], times: int) -> None:
     preference, shorter = np.array(records, dtype=float).T
