@@ -46,7 +46,7 @@ def spell(value: Any) -> str:
         return hashlib.sha256(canonical(value)).hexdigest()[:12]
     if dataclasses.is_dataclass(value):
         return hashlib.sha256(repr(value).encode()).hexdigest()[:12]
-    return str(value).replace("|", "/")
+    return str(value).replace("|", "/").replace("\n", "\\n")  # one line, whatever an option holds
 
 
 def fingerprint(metric: Measure, *, backend: str | None = None) -> str:
