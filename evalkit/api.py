@@ -229,6 +229,8 @@ def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None
 
         async def ask() -> tuple[Measure, Rows]:
             settled = await metric.prepared(tools)
+            if settled.learns_of():
+                settled = await settled.learned([batch], tools)
             return settled, await asked(settled, batch, tools)
 
         return models.run(ask())
