@@ -34,7 +34,7 @@ class Desk:
         self._pipelines, self._backend, self._metric = pipelines, backend, metric
         self._journal, self._record = journal, record
         self._pipeline = pipelines[backend]
-        self.can, self.model = self._pipeline.can, self._pipeline.model
+        self.can, self.model, self.source = self._pipeline.can, self._pipeline.model, self._pipeline.source
 
     def on(self, record: str) -> Tools:
         """These tools, for one record."""

@@ -96,6 +96,7 @@ class Pipeline:
         self.cache, self.read_cache = cache or Nothing(), read_cache
         self.can: frozenset[Capability] = getattr(backend, "can", frozenset({"chat"}))
         self.model = str(getattr(backend, "model", "") or backend.identity)
+        self.source = str(getattr(backend, "source", "") or self.model)
         self.attempts = int(getattr(backend, "attempts", ATTEMPTS))
         self.live = bool(getattr(backend, "live", True))  # a recording's replies are no calls, cost nothing, need no cache
         self.timeout_s = getattr(backend, "timeout_s", None)

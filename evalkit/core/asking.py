@@ -158,6 +158,7 @@ class Tools(Protocol):
 
     can: frozenset[Capability]
     model: str  # the model's name, for people
+    source: str  # where a backend of this process has its model from: a folder, or the name on the hub
 
     def on(self, record: str) -> Tools:
         """The same tools for one record: its calls are recorded, and replayed, under this id."""
