@@ -13,6 +13,7 @@ from evalkit.store.parts import read_arrow
 
 CALLS = "calls.parquet"
 TEXTS = ("metric", "id", "call", "key", "messages", "text", "verdict", "error", "model", "logprobs")
+NEVER = -50.0  # a log-probability below which no score moves: servers fill up with tokens that cannot be
 NUMBERS = ("repeat", "attempts", "seconds", "cached", "prompt_tokens", "completion_tokens")
 
 
@@ -63,7 +64,9 @@ def record(folder: Path, file: Path) -> None:
             told = {name: call[name] for name in ("key", "metric", "id", "call")}
             told |= {"repeat": int(call["repeat"]), "text": call["text"]}
             if call["logprobs"] is not None:
-                told["logprobs"] = json.loads(call["logprobs"])
+                told["logprobs"] = [
+                    [text, logprob, [one for one in top if one[1] >= NEVER]] for text, logprob, top in json.loads(call["logprobs"])
+                ]
             told["usage"] = {name: int(call[name]) for name in ("prompt_tokens", "completion_tokens")}
             told["model"] = call["model"]
             out.write(json.dumps(told, ensure_ascii=False) + "\n")
