@@ -417,3 +417,101 @@ def test_a_failed_call_is_an_error_of_its_record_and_a_refusal_ends_all() -> Non
 def test_an_empty_list_of_samples_is_a_value_and_null_is_none() -> None:
     batch = Batch({"output": ["a", "a", None], "samples": [[], None, []]})
     assert SelfCheck().lacking(batch) == {1: "no samples", 2: "no output"}
+
+
+# --- real encoders and classifiers, tiny and random --------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Callable[[bool], Path]:
+    """Folders of a tiny random BERT: the encoder alone, or with a head of three classes."""
+    torch = pytest.importorskip("torch", reason="NOT TESTED: selfcheck on real encoders, for torch is not installed")
+    transformers = pytest.importorskip(
+        "transformers", reason="NOT TESTED: selfcheck on real encoders, for lack of transformers"
+    )
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
+
+    made: dict[bool, Path] = {}
+
+    def make(classifier: bool) -> Path:
+        if classifier not in made:
+            made[classifier] = tmp_path_factory.mktemp("bert")
+            pieces = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+            pieces.normalizer = normalizers.BertNormalizer()
+            pieces.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+            special = {"pad": "[PAD]", "unk": "[UNK]", "cls": "[CLS]", "sep": "[SEP]", "mask": "[MASK]"}
+            trainer = trainers.WordPieceTrainer(vocab_size=300, special_tokens=list(special.values()), show_progress=False)
+            pieces.train_from_iterator([OUTPUT, *SAMPLES], trainer)
+            pieces.post_processor = processors.TemplateProcessing(
+                single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+            )
+            named = {f"{name}_token": token for name, token in special.items()}
+            folder = made[classifier]
+            transformers.PreTrainedTokenizerFast(tokenizer_object=pieces, model_max_length=64, **named).save_pretrained(folder)
+            config = transformers.BertConfig(
+                vocab_size=300, hidden_size=32, intermediate_size=64, num_hidden_layers=3, num_attention_heads=2,
+                max_position_embeddings=64, initializer_range=0.2, num_labels=3,
+            )  # fmt: skip
+            torch.manual_seed(2)
+            kind = transformers.BertForSequenceClassification if classifier else transformers.BertModel
+            kind(config).save_pretrained(folder)
+        return made[classifier]
+
+    return make
+
+
+def test_bertscore_equals_the_authors_procedure_over_the_bert_score_package(tiny: Callable[[bool], Path]) -> None:
+    bert_score = pytest.importorskip("bert_score", reason="NOT TESTED: selfcheck's bertscore, for bert-score is not installed")
+    from evalkit.backends.transformers import Transformers
+
+    folder = tiny(False)
+    options = {"model_type": str(folder), "num_layers": 2, "batch_size": 1, "device": "cpu"}
+    against = []
+    for sample in SAMPLES:
+        long = [sentence for sentence in sentences(sample) if len(tokens(sentence)) > 3]
+        rows = []
+        for sentence in sentences(OUTPUT):
+            _, _, f1 = bert_score.score(long, [sentence] * len(long), **options)
+            rows.append(float(f1.max()))
+        against.append(rows)
+    wanted = 1 - np.mean(against, axis=0)
+    backend = Transformers(model=str(folder), device="cpu", threads=1)
+    scores = evalkit.score("selfcheck", [OUTPUT], samples=[SAMPLES], backend=backend, variant="bertscore", num_layers=2)
+    assert [note["score"] for note in notes(scores)] == pytest.approx(wanted.tolist(), abs=1e-5)
+    assert scores["selfcheck"][0] == pytest.approx(wanted.mean(), abs=1e-5)
+
+
+def test_nli_equals_a_plain_computation_with_transformers(tiny: Callable[[bool], Path]) -> None:
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from evalkit.backends.transformers import Transformers
+
+    folder = tiny(True)
+    model, tokenizer = AutoModelForSequenceClassification.from_pretrained(folder).eval(), AutoTokenizer.from_pretrained(folder)
+    wanted = []
+    for sentence in sentences(OUTPUT):
+        with torch.no_grad():
+            logits = [model(**tokenizer(sentence, sample, return_tensors="pt")).logits[0] for sample in SAMPLES]
+        wanted.append(float(np.mean([torch.softmax(each[[2, 0]], dim=-1)[1] for each in logits])))
+    backend = Transformers(model=str(folder), device="cpu", threads=1)
+    options = {"variant": "nli", "entailment": 2, "contradiction": 0}
+    scores = evalkit.score("selfcheck", [OUTPUT], samples=[SAMPLES], backend=backend, **options)
+    assert [note["score"] for note in notes(scores)] == pytest.approx(wanted, abs=1e-5)
+
+
+@pytest.mark.models
+@pytest.mark.parametrize("variant", ["prompt", "critique"])
+def test_a_real_model_answers_in_the_form_that_is_asked_for(variant: str) -> None:
+    from evalkit.backends.folder import models_folder
+    from evalkit.backends.transformers import Transformers
+
+    folder = models_folder() / "qwen2.5-coder-0.5b-instruct"
+    if not (folder / "config.json").is_file():
+        pytest.skip("NOT TESTED: selfcheck of a real model; run `python scripts/get_model.py qwen2.5-coder-0.5b-instruct`")
+    backend = Transformers(model=str(folder), device="cpu")
+    columns = {"inputs": ["Who was Ada Lovelace?"], "samples": [SAMPLES]}
+    scores = evalkit.score("selfcheck", [OUTPUT], backend=backend, variant=variant, **columns)
+    assert scores.errors == {}
+    assert {note["score"] * (3 if variant == "prompt" else 1) % 1 for note in notes(scores)} <= {0.0}
+    assert len(notes(scores)) == 3
