@@ -37,6 +37,7 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "evaluate:": ("evalkit.metrics.huggingface:HuggingFace", "hf", "any module of Hugging Face evaluate, by name or path"),
         "geval": ("evalkit.judges.geval:GEval", "judge", "a score on a rubric's scale, weighted by token probabilities"),
         "dag": ("evalkit.judges.dag:DagJudge", "judge", "a graph of questions, rules and rubrics, from a file; the path is told"),
+        "panel": ("evalkit.judges.panel:Panel", "judge", "several judges or models, one verdict, and how far they disagree"),
         "pairwise": ("evalkit.judges.pairwise:Pairwise", "judge", "which of two answers is better, asked in both orders"),
         "perplexity": ("evalkit.metrics.likelihood:Perplexity", "model", "how likely a language model finds the output"),
         "gptscore": ("evalkit.judges.gptscore:GptScore", "judge", "log-likelihood of the output under an aspect's prompt"),

@@ -162,6 +162,10 @@ class ModelMetric(Measure):
         """Names of further backends that this metric uses beside its own, through `Tools.using`."""
         return ()
 
+    def wants_from(self, backend: str) -> frozenset[Capability]:  # noqa: ARG002
+        """What one of `others` must be able to do."""
+        return frozenset()
+
     def outputs_of(self) -> str | None:
         """The name of a run whose outputs this metric reads beside the record's own, in the column ``output@NAME``."""
         return None

@@ -109,7 +109,7 @@ class Asking:
             yield labels, backend
 
     async def _turn(self, labels: Sequence[str]) -> None:
-        backends = {self.backend_of[label] for label in labels}
+        backends = {name for label in labels for name in (self.backend_of[label], *self.metrics[label].others())}
         wanted = sum(int(getattr(self.models.backends[name], "max_concurrency", 16)) for name in backends)
         window = 2 + -(-2 * wanted // BATCH)  # enough to keep them busy while a batch waits for its last answer
         before = sum(self._done(chunk, labels) for chunk in self.chunks)

@@ -68,9 +68,13 @@ class Plan:
         """What a reader must know of a judged value: ``raw 1–5, logprob, judge: NAME``."""
         if not isinstance(spec.metric, ModelMetric) or spec.backend is None:
             return None
-        backend = self.backends[spec.backend]
-        judge = f"judge: {getattr(backend, 'shown', None) or getattr(backend, 'model', None) or spec.backend}"
-        return ", ".join(filter(None, (spec.metric.about(), spec.metric.mode, judge)))
+        names = dict.fromkeys((spec.backend, *spec.metric.others()))
+        shown = [
+            str(getattr(self.backends[name], "shown", None) or getattr(self.backends[name], "model", None) or name)
+            for name in names
+        ]
+        judges = f"judge{'s' if len(shown) > 1 else ''}: {', '.join(shown)}"
+        return ", ".join(filter(None, (spec.metric.about(), spec.metric.mode, judges)))
 
     @cached_property
     def sha256(self) -> str:

@@ -41,12 +41,15 @@ def check_backends(top: Node, metrics: Sequence[MetricSpec], backends: Mapping[s
         metric = spec.metric
         if not isinstance(metric, ModelMetric) or spec.backend not in can:
             continue
-        lacking = metric.wants_of() - can[spec.backend]
-        if lacking:
-            kind = backends[spec.backend].kind
-            what = f"{spec.label}: the backend {spec.backend} (kind: {kind}) cannot {_listed(lacking)}"
-            hint = metric.instead(lacking) or _KINDS.get(sorted(lacking)[0])
-            entries.get(spec.line, top).fault(what, hint)
+        wants = {spec.backend: metric.wants_of()}
+        for name in metric.others():
+            wants[name] = wants.get(name, frozenset()) | metric.wants_from(name)
+        for name, wanted in wants.items():
+            lacking = wanted - can.get(name, wanted)
+            if lacking:
+                what = f"{spec.label}: the backend {name} (kind: {backends[name].kind}) cannot {_listed(lacking)}"
+                hint = metric.instead(lacking) or _KINDS.get(sorted(lacking)[0])
+                entries.get(spec.line, top).fault(what, hint)
 
 
 def _can(top: Node, spec: BackendSpec) -> frozenset[Capability] | None:

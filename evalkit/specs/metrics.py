@@ -251,6 +251,11 @@ def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[st
             with_these = " with these options" if issubclass(cls, ModelMetric) else ""
             chosen.fault(f"{chosen.label}: {name} asks no model{with_these}", "remove `backend`")
         return chosen is None, None
+    for other in metric.others() if isinstance(metric, ModelMetric) else ():
+        if other not in backends:
+            hint = suggest(other, backends) if backends else f"add `backends: {{{other}: {{kind: …}}}}`"
+            node.fault(f"{node.label} names no backend {quote(other)} of this suite", hint)
+            return False, None
     if chosen is not None:
         told = chosen.text("the name of a backend")
         if told is None or told in backends:

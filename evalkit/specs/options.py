@@ -12,6 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin
 
 from evalkit.core.content import Document
 from evalkit.core.errors import EvalkitError, SpecError, quote
+from evalkit.core.member import Member
+from evalkit.specs.members import read_members
 from evalkit.specs.node import Node, found, one_of, suggest
 
 Read = Callable[[Node, str], Document | None]
@@ -140,6 +142,11 @@ def check(
             document = read(at, value)
             right = right and document is not None
             checked[name] = document
+            continue
+        if annotation == tuple[Member, ...]:
+            members = read_members(at, lambda *told: build(*told[:3], called=told[3], read=read))
+            right = right and members is not None
+            checked[name] = members
             continue
         if find is not None and _holds(annotation, Path) and isinstance(value, str):
             place = find(at, value)
