@@ -3,7 +3,7 @@
 Answers are computed from the prompt, so that equal prompts get equal answers and any client's scores can be foretold. Which
 request fails is computed from the prompt too, and from how often it was put: the same faults come in every run.
 
-    python tests/backends/server.py        prints its port; GET and POST /control read and change `Settings`, GET /log
+    python tests/backends/server.py        prints its port; GET and POST /control read and change `Settings`, GET /count, /log
 """
 
 from __future__ import annotations
@@ -38,6 +38,7 @@ class Settings:
     refused: tuple[str, ...] = ()  # kinds of response_format that it does not know (400)
     unknown: tuple[str, ...] = ()  # parameters that it does not know (400)
     per_second: float = 0.0  # more requests get 429, until the second is over; 0: any number
+    most: int = 0  # further requests wait for other settings; 0: any number
     echo: bool = False  # repeat the key in every answer and every error
     say: str = ""  # in place of every answer
 
@@ -86,6 +87,10 @@ class Endpoint:
     def log(self) -> list[Entry]:
         """Every request so far."""
         return [Entry(**told) for told in self._call("/log")]
+
+    def asked(self) -> int:
+        """How many requests came so far."""
+        return int(self._call("/count"))
 
     def outcomes(self) -> Counter[str]:
         """How many requests met what."""
@@ -172,7 +177,10 @@ def application() -> Any:
         log.append(entry)
         time_put = put[prompt]
         put[prompt] += 1
+        number = len(log)
         try:
+            while settings.most and number > settings.most:
+                await asyncio.sleep(0.01)
             if settings.latency_s:
                 await asyncio.sleep(settings.latency_s)
             entry.outcome, response = await made(request, body, entry, time_put)
@@ -260,11 +268,14 @@ def application() -> Any:
     async def logged(_: web.Request) -> web.Response:
         return web.json_response([asdict(entry) for entry in log])
 
+    async def counted(_: web.Request) -> web.Response:
+        return web.json_response(len(log))
+
     app = web.Application(client_max_size=2**26)
     app.add_routes(
         [
             web.post("/v1/chat/completions", chat), web.post("/v1/embeddings", embeddings),
-            web.get("/control", control), web.post("/control", control), web.get("/log", logged),
+            web.get("/control", control), web.post("/control", control), web.get("/log", logged), web.get("/count", counted),
         ]
     )  # fmt: skip
     return app
