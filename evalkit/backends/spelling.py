@@ -21,12 +21,16 @@ class Spelling:
         said: str = self._tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False)
         return said
 
-    def pieces(self, ids: Sequence[int]) -> list[str]:
+    def pieces(self, ids: Sequence[int], whole: str | None = None) -> list[str]:
         """What each token adds to those before it; joined, they are `text`.
 
         A character of several tokens is the last one's, and the others are empty.
+
+        Args:
+            whole: the text, where somebody else has put it together.
         """
-        whole, pieces = self.text(ids), list[str]()
+        pieces = list[str]()
+        whole = self.text(ids) if whole is None else whole
         start = done = 0  # tokens whose characters are out; of which the last few give context
         for index in range(len(ids)):
             before, now = self.text(ids[start:done]), self.text(ids[start : index + 1])
@@ -37,15 +41,15 @@ class Spelling:
             pieces.append(now[len(before) :])
             done = index + 1
             start = max(start, done - _BEHIND)
-        said = "".join(pieces)
-        if pieces and said != whole:  # a tokenizer that joins tokens from afar: what is left over is the last one's
-            common = whole.startswith(said)
-            pieces = [*pieces[:-1], pieces[-1] + whole[len(said) :]] if common else self._even(ids, whole)
-        return pieces
+        return pieces if "".join(pieces) == whole else self._cut(ids, whole)
 
-    def _even(self, ids: Sequence[int], whole: str) -> list[str]:
-        lengths = [len(self.text(ids[:count])) for count in range(len(ids) + 1)]
-        return [whole[low : max(low, high)] for low, high in zip(lengths, [*lengths[1:-1], len(whole)])]
+    def _cut(self, ids: Sequence[int], whole: str) -> list[str]:
+        """The text cut where the tokens so far end: for tokenizers that join tokens from afar, and other people's texts."""
+        ends, most = [0], 0
+        for count in range(1, len(ids)):
+            most = max(most, len(self.text(ids[:count]).rstrip(_UNFINISHED)))
+            ends.append(min(most, len(whole)))
+        return [whole[low:high] for low, high in zip(ends, [*ends[1:], len(whole)])]
 
     def alone(self, token: int) -> str:
         """One token by itself, with the space that it begins with."""

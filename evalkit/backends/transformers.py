@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.util import find_spec
-from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -21,14 +18,15 @@ from evalkit.backends.causal import CausalModel, Draw
 from evalkit.backends.chat import Template
 from evalkit.backends.encoder import EncoderModel, Kept, Text
 from evalkit.backends.folder import Card
+from evalkit.backends.memory import honest_threads, release
 from evalkit.backends.windows import Window, laid_out, windows
 from evalkit.core.asking import Capability, Encoded, Likelihood, Reply, Request
 from evalkit.core.errors import BackendError, BackendRefused, EvalkitError, MissingExtra
 from evalkit.core.registry import backend
 from evalkit.core.signature import canonical
-from evalkit.core.workers import cores
 
 _MOST_CONTEXT = 2**20  # of a model whose config does not tell
+_IN_CACHE = 1024  # tokens that an encoder on a CPU reads at once: more only add padding, and what they need leaves the cache
 
 
 @backend("transformers")
@@ -54,7 +52,7 @@ class Transformers:
     threads: int | None = None
     template: Mapping[str, Any] = field(default_factory=dict)
     keep_mib: int = 1024
-    max_concurrency: int = 256
+    max_concurrency: int = 1024  # the more wait in line, the less padding
     trust_remote_code: bool = False
 
     local: ClassVar[bool] = True  # holds its model in this process: runs close one before the next opens
@@ -77,6 +75,11 @@ class Transformers:
         return f"transformers:{self.card.identity}:{canonical(moving).decode()}"
 
     @property
+    def source(self) -> str:
+        """The model's folder, or its name on the hub."""
+        return self.card.path
+
+    @property
     def can(self) -> frozenset[Capability]:
         """What the model's own files say."""
         return self.card.can
@@ -96,7 +99,7 @@ class Transformers:
         self._flights.clear()
         self._kept.clear()
         del loaded
-        await asyncio.get_running_loop().run_in_executor(thread, _release)
+        await asyncio.get_running_loop().run_in_executor(thread, release)
         thread.shutdown()
 
     # --- what is asked ---
@@ -202,33 +205,8 @@ class _Loaded:
             self.write = Batcher[Draw, Reply](causal.replies, lambda draw: draw.length, **budget)
             self.score = Batcher[Window, list[float]](causal.scores, lambda window: len(window.ids), **budget)
         self.encoder = EncoderModel(made, self.tokenizer, card, classifies=kind == "classifier", most=options.context)
+        if self.device.startswith("cpu"):
+            budget["budget"] = min(options.batch_tokens, _IN_CACHE)
         self.encode = Batcher[Text, Encoded](self.encoder.encoded, lambda text: text.length, **budget)
         self.embed = Batcher[Text, NDArray[np.float32]](self.encoder.embedded, lambda text: text.length, **budget)
         self.classify = Batcher[Text, list[float]](self.encoder.classified, lambda text: text.length, **budget)
-
-
-def honest_threads() -> int:
-    """How many threads this process can keep busy: ``OMP_NUM_THREADS`` if set, else the processors that it may use."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    if told.isdigit() and int(told) > 0:
-        return int(told)
-    try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        allowed = max(int(int(quota) / int(period)), 1)
-    except (OSError, ValueError):  # no such limit
-        allowed = cores()
-    return min(cores(), allowed)
-
-
-def _release() -> None:
-    """Give memory that nobody uses any more back to the device and to the system."""
-    import ctypes
-    import gc
-
-    import torch
-
-    gc.collect()
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
-    with suppress(OSError, AttributeError):  # another libc
-        ctypes.CDLL("libc.so.6").malloc_trim(0)

@@ -23,6 +23,15 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "ter": ("evalkit.metrics.ter:Ter", "overlap", "translation edit rate, equal to sacrebleu"),
         "rouge": ("evalkit.metrics.rouge:Rouge", "overlap", "ROUGE-1, 2, L and Lsum, equal to rouge-score"),
         "meteor": ("evalkit.metrics.meteor:Meteor", "overlap", "stems and synonyms aligned, equal to NLTK"),
+        "bertscore": (
+            "evalkit.metrics.embedding:BertScore",
+            "model",
+            "token vectors matched by cosine, equal to bert-score",
+        ),
+        "semantic_similarity": ("evalkit.metrics.embedding:SemanticSimilarity", "model", "cosine of sentence vectors"),
+        "bleurt": ("evalkit.metrics.bleurt:Bleurt", "model", "a learned score of (reference, output), from any checkpoint"),
+        "reward": ("evalkit.metrics.reward:Reward", "model", "a logit of any sequence classifier over (input, output)"),
+        "diversity": ("evalkit.metrics.diversity:Diversity", "overlap", "distinct-1, -2 and self-BLEU of samples or outputs"),
         "json_valid": ("evalkit.metrics.structured:JsonValid", "structure", "the output parses as JSON"),
         "json_schema": ("evalkit.metrics.structured:JsonSchema", "structure", "the output meets a JSON schema"),
         "precision_at_k": (f"{_RANK}:PrecisionAtK", "retrieval", "relevant share of the first k"),
@@ -48,6 +57,12 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
     "backend": {
         "openai": ("evalkit.backends.openai:OpenAI", "backend", "any HTTP endpoint that speaks OpenAI's protocol"),
         "replay": ("evalkit.backends.replay:Replay", "backend", "recorded replies, from a file or another run"),
+        "transformers": (
+            "evalkit.backends.transformers:Transformers",
+            "backend",
+            "a local model by Hugging Face transformers, on CPU or CUDA",
+        ),
+        "vllm": ("evalkit.backends.vllm:VLLM", "backend", "a local model by vLLM, in process, on CUDA or CPU"),
         "scripted": ("evalkit.backends.scripted:Scripted", "backend", "fixed replies, for tests and dry runs"),
     },
     "signal": {},
