@@ -42,7 +42,7 @@ LAYERS = {
 _AT_ONCE = 512  # texts whose tokens are counted for idf at once
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Idf:
     """How rare each token is among the references of a data set: ln((n + 1) / (references with it + 1))."""
 
@@ -157,7 +157,7 @@ class BertScore(ModelMetric):
         references = batch.lists("reference")
         outputs = [batch.texts("output")[owner] for owner in references.owners]
         if self.impl == "reference":
-            scores = self._by_package(outputs, references.flat, tools.model)
+            scores = self._by_package(outputs, references.flat, tools.source)
         else:
             scores = await self._fast(outputs, references.flat, tools)
         best = references.best(scores)
@@ -220,6 +220,8 @@ def _scorer(model: str, layers: int, idf: Idf | None) -> Any:
     from bert_score import BERTScorer
 
     scorer = BERTScorer(model, num_layers=layers, idf=idf is not None, lang="en", nthreads=0)
+    if not hasattr(scorer._tokenizer, "build_inputs_with_special_tokens"):  # transformers 5: it would stop at an empty text
+        scorer._tokenizer.build_inputs_with_special_tokens = lambda _: scorer._tokenizer.encode("")
     if idf is not None:
         scorer.compute_idf(list(idf.texts))
     return scorer

