@@ -49,7 +49,8 @@ def summaries(path: Path) -> list[dict[str, Any]]:
                     "output": system["summary"], "people": float(system["consistency"]),
                 }
             )  # fmt: skip
-    return chosen
+    # System by system: a document's first summary has been read, and is in the prefix cache, when its second comes.
+    return [record for start in range(SYSTEMS) for record in chosen[start::SYSTEMS]]
 
 
 def counted(url: str) -> dict[str, float]:
@@ -76,13 +77,21 @@ def ours(records: list[dict[str, Any]], url: str, model: str, reason: str) -> li
         subprocess.run([sys.executable, "-m", "evalkit", "run", "s.yaml", "--out", "run"], cwd=folder, check=True)
         import pyarrow.parquet as pq
 
-        return [float("nan") if value is None else float(value) for value in pq.read_table(folder / "run/scores.parquet")["g"].to_pylist()]
+        return [
+            float("nan") if value is None else float(value)
+            for value in pq.read_table(folder / "run/scores.parquet")["g"].to_pylist()
+        ]
 
 
 def theirs(records: list[dict[str, Any]], url: str, model: str, peer: str) -> list[float]:
     quiet = {"DEEPEVAL_TELEMETRY_OPT_OUT": "YES", "DEEPEVAL_PER_TASK_TIMEOUT_SECONDS_OVERRIDE": "3600"}
     done = subprocess.run(
-        [peer, str(PEER), url, model], input=json.dumps(records), text=True, capture_output=True, env={**os.environ, **quiet}, check=False
+        [peer, str(PEER), url, model],
+        input=json.dumps(records),
+        text=True,
+        capture_output=True,
+        env={**os.environ, **quiet},
+        check=False,
     )
     if done.returncode:
         raise SystemExit(f"DeepEval failed:\n{done.stderr[-3000:]}")
@@ -130,7 +139,10 @@ def main() -> None:
     clusters = np.array([record["cluster"] for record in records])
     names = np.unique(clusters)
     rng = np.random.default_rng(0)
-    drawn = [np.concatenate([np.flatnonzero((clusters == name) & fine) for name in rng.choice(names, len(names))]) for _ in range(RESAMPLES)]
+    drawn = [
+        np.concatenate([np.flatnonzero((clusters == name) & fine) for name in rng.choice(names, len(names))])
+        for _ in range(RESAMPLES)
+    ]
     resampled = {name: np.array([spearman(values[at], people[at]) for at in drawn]) for name, values in scores.items()}
     first = next(iter(scores))
     for name, values in scores.items():
@@ -139,9 +151,11 @@ def main() -> None:
         one["ci"] = np.nanquantile(resampled[name], [0.025, 0.975]).tolist()
         apart = resampled[first] - resampled[name]
         one["difference"] = {"of": f"{first} less this", "ci": np.nanquantile(apart, [0.025, 0.975]).tolist()}
-        print(f"{name}: Spearman {one['spearman']:.3f} ({one['ci'][0]:.3f} to {one['ci'][1]:.3f}), {one['unscored']} unscored, "
-              f"{one['prompt']:,} + {one['completion']:,} tokens ({one['reused']:,} reused), {one['seconds']} s; {first} less this: "
-              f"{one['difference']['ci'][0]:+.3f} to {one['difference']['ci'][1]:+.3f}")
+        print(
+            f"{name}: Spearman {one['spearman']:.3f} ({one['ci'][0]:.3f} to {one['ci'][1]:.3f}), {one['unscored']} unscored, "
+            f"{one['prompt']:,} + {one['completion']:,} tokens ({one['reused']:,} reused), {one['seconds']} s; {first} less this: "
+            f"{one['difference']['ci'][0]:+.3f} to {one['difference']['ci'][1]:+.3f}"
+        )
     told["people"] = people.tolist()
     given.out.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
 
