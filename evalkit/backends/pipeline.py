@@ -93,7 +93,8 @@ class Pipeline:
 
     def __init__(self, backend: Backend, account: Account, *, cache: Cache | None = None, read_cache: bool = True) -> None:
         self.backend, self.account = backend, account
-        self.cache, self.read_cache = cache or Nothing(), read_cache
+        self.cache: Cache = Nothing() if cache is None else cache
+        self.read_cache = read_cache
         self.can: frozenset[Capability] = getattr(backend, "can", frozenset({"chat"}))
         self.model = str(getattr(backend, "model", "") or backend.identity)
         self.source = str(getattr(backend, "source", "") or self.model)

@@ -29,9 +29,7 @@ class Replies:
             self._database = sqlite3.connect(self.path, timeout=30, isolation_level=None, check_same_thread=False)
             self._database.execute("PRAGMA journal_mode = WAL")
             self._database.execute("PRAGMA synchronous = OFF")
-            self._database.execute(
-                "CREATE TABLE IF NOT EXISTS replies (key BLOB PRIMARY KEY, value BLOB NOT NULL) WITHOUT ROWID"
-            )
+            self._database.execute(_TABLE)
         except (sqlite3.Error, OSError) as error:
             raise self._broken(error) from error
         self._pending: dict[bytes, bytes] = {}
