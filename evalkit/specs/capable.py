@@ -59,9 +59,12 @@ def _can(top: Node, spec: BackendSpec) -> frozenset[Capability] | None:
         backend = find("backend", spec.kind)(**options)
         return frozenset(getattr(backend, "can", ("chat",)))
     except (EvalkitError, TypeError, ValueError, OSError) as error:
-        at = top.child("backends")
+        at, said = top.child("backends"), str(error).partition("\n")[0]
         if spec.name in (at.value or {}):
-            at.child(spec.name).fault(f"backends.{spec.name}: {str(error).partition(chr(10))[0]}")
+            at.child(spec.name).fault(f"backends.{spec.name}: {said}")
+        else:
+            named = [model for entry in top.child("metrics").items() if (model := entry.get("model")) is not None]
+            next((model for model in named if model.line == spec.line), top).fault(said)
         return None
 
 

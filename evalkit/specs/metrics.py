@@ -20,16 +20,23 @@ from evalkit.specs.suite import BackendSpec, MetricSpec
 from evalkit.specs.tree import Tree
 
 OWN_KEYS = ("use", "as", "backend")
+MODEL = "model"  # of a metric that asks a model: short for a backend of its own that loads this one here
 TAKEN = ("errors", "id")  # the share of failed records; a column of scores.parquet
 _LABEL = re.compile(r"[\w][\w:/@+-]*\Z")
 
 
 @dataclass
 class Metrics:
-    """What came of ``metrics:``; ``broken`` holds the labels of entries that could not be built."""
+    """What came of ``metrics:``.
+
+    Attributes:
+        broken: labels of entries that could not be built.
+        backends: those that entries brought with ``model:``; entries that name the same model share one.
+    """
 
     specs: list[MetricSpec] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
+    backends: dict[str, BackendSpec] = field(default_factory=dict)
 
 
 def spread(tree: Tree) -> None:
@@ -78,6 +85,8 @@ def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
             if checked is None:
                 continue
             options = {**options, **checked}
+        if getattr(cls, "local", False) and "model" in options:
+            options["model"] = _local(options["model"], home)
         backends[name] = BackendSpec(name, str(kind), options, entry.line)
     return backends
 
@@ -107,7 +116,7 @@ def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
             label: str | None = entry.value.name
             spec: MetricSpec | None = _built(entry, entry.value, backends)
         else:
-            label, spec = _read_metric(entry, backends, home)
+            label, spec = _read_metric(entry, backends, home, result.backends)
         if label is not None and label in first:
             other = first[label]
             at = f"line {other.line} has it already" if other.line else f"{other.label} has it already"
@@ -136,7 +145,9 @@ def _built(node: Node, metric: Measure, backends: Mapping[str, BackendSpec]) -> 
     return None
 
 
-def _read_metric(node: Node, backends: Mapping[str, BackendSpec], home: Home) -> tuple[str | None, MetricSpec | None]:
+def _read_metric(
+    node: Node, backends: Mapping[str, BackendSpec], home: Home, brought: dict[str, BackendSpec]
+) -> tuple[str | None, MetricSpec | None]:
     told = node.value
     if not isinstance(told, Mapping):
         node.wants("a metric's name, or a mapping such as {use: bleu, tokenize: 13a}")
@@ -158,12 +169,22 @@ def _read_metric(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
         return label, None
     for key, value in preset.items():
         preset[key] = _local(value, home) if key == "module" else value
-    options = {key: value for key, value in told.items() if key not in OWN_KEYS}
+    own = own_keys(cls)
+    options = {key: value for key, value in told.items() if key not in own}
     metric = build(node, cls, options, called=name, read=home.document, preset=preset)
-    fine, backend = _backend(node, name, metric or cls, backends)
+    if MODEL in own and node.get(MODEL) is not None:
+        backend = _brought(node, name, metric or cls, home, brought)
+        fine = backend is not None
+    else:
+        fine, backend = _backend(node, name, metric or cls, backends)
     if metric is None or not fine:
         return label, None
     return label, MetricSpec(label or name, metric, backend, node.line)
+
+
+def own_keys(cls: type) -> tuple[str, ...]:
+    """The keys of an entry that are no options of its metric."""
+    return (*OWN_KEYS, MODEL) if issubclass(cls, ModelMetric) and MODEL not in option_fields(cls) else OWN_KEYS
 
 
 def _without_use(node: Node) -> None:
@@ -248,8 +269,7 @@ def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[st
     cls = metric if isinstance(metric, type) else type(metric)
     if not issubclass(cls, ModelMetric) or (isinstance(metric, ModelMetric) and not metric.wants_of()):
         if chosen is not None:
-            with_these = " with these options" if issubclass(cls, ModelMetric) else ""
-            chosen.fault(f"{chosen.label}: {name} asks no model{with_these}", "remove `backend`")
+            _asks_none(chosen, name, metric)
         return chosen is None, None
     for other in metric.others() if isinstance(metric, ModelMetric) else ():
         if other not in backends:
@@ -272,6 +292,33 @@ def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[st
     else:
         node.fault(f"{node.label}: {name} asks a model, and the suite declares none", "add `backends: {judge: {kind: …}}`")
     return False, None
+
+
+def _asks_none(chosen: Node, name: str, metric: Measure | type) -> None:
+    with_these = " with these options" if isinstance(metric, ModelMetric) else ""
+    chosen.fault(f"{chosen.label}: {name} asks no model{with_these}", f"remove `{chosen.steps[-1]}`")
+
+
+def _brought(node: Node, name: str, metric: Measure | type, home: Home, brought: dict[str, BackendSpec]) -> str | None:
+    """The name of the backend that ``model:`` is short for, which is added to ``brought``; None after saying what is wrong."""
+    chosen = node.child(MODEL)
+    told = chosen.text("the path of a model, or its name on the hub")
+    if isinstance(metric, ModelMetric) and not metric.wants_of():
+        _asks_none(chosen, name, metric)
+        return None
+    if node.get("backend") is not None:
+        chosen.fault(f"{node.label} has both `backend` and `model`", "`model: NAME` loads a model of its own; remove one")
+        return None
+    cls = _class(chosen, "backend", "transformers", at=node) if told is not None else None
+    if cls is None:
+        return None
+    options = {"model": _local(told, home)}
+    checked = check(node, cls, options, called="the backend transformers", read=home.document, find=home.place)
+    if checked is None:
+        return None
+    named = f"model: {told}"
+    brought.setdefault(named, BackendSpec(named, "transformers", checked, chosen.line))
+    return named
 
 
 def _local(module: Any, home: Home) -> Any:

@@ -17,6 +17,7 @@ from evalkit.core.errors import EvalkitError
 from evalkit.core.registry import Entry, entries
 from evalkit.specs.gates import INCONCLUSIVE
 from evalkit.specs.generate import schema as generate_schema
+from evalkit.specs.metrics import MODEL, own_keys
 from evalkit.specs.options import holds_document, option_fields, option_types
 from evalkit.specs.validate import INTERVALS, PRICES, REPORTS
 
@@ -153,6 +154,8 @@ def _options(entry: Entry, cls: type | None) -> Schema:
         return {"type": "object", "description": entry.summary, "properties": own}
     if issubclass(cls, ModelMetric):
         own["backend"] = {**TEXT, "description": "one of `backends`; not needed where there is one"}
+        if MODEL in own_keys(cls):
+            own[MODEL] = {**TEXT, "description": "instead of a backend: the path of a model, or its name on the hub"}
     preset = ("module",) if entry.name.endswith(":") else ()
     options, required = _fields(cls, preset)
     return {"description": _about(cls) or entry.summary, **_mapping({**own, **options}, required=required)}

@@ -69,7 +69,7 @@ def check_suite(
         top.fault("the suite lacks `metrics`", "add for instance `metrics: [exact_match, rouge]`")
     else:
         scored = metrics.read_metrics(top.child("metrics"), backends, home)
-        check_backends(top, scored.specs, backends)
+        check_backends(top, scored.specs, {**backends, **scored.backends})
     generate = read_generate(top.get("generate"), backends, home)
     compared_with = baseline or _baseline(top.get("baseline"), home)
     drawn = metrics.Metrics(with_passes(scored.specs, generate.repeats), scored.broken) if generate is not None else scored
@@ -97,7 +97,7 @@ def check_suite(
         sha256="",
         dataset=data,
         metrics=tuple(scored.specs),
-        backends=backends,
+        backends={**backends, **scored.backends},
         slices=slices,
         gates=tuple(gates),
         baseline=compared_with,
