@@ -15,6 +15,7 @@ _PUBLIC = {
     "score": "evalkit.api",
     "Scores": "evalkit.api",
     "run": "evalkit.api",
+    "matrix": "evalkit.api",
     "evaluate": "evalkit.api",
     "assert_passes": "evalkit.api",
     "metric": "evalkit.core.registry",
@@ -40,7 +41,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from evalkit.api import Scores, assert_passes, evaluate, run, score
+    from evalkit.api import Scores, assert_passes, evaluate, matrix, run, score
     from evalkit.core.asking import Backend, Reply, Request, Tools
     from evalkit.core.batch import Batch
     from evalkit.core.contracts import CorpusMetric, Metric, ModelMetric

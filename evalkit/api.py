@@ -20,6 +20,10 @@ from evalkit.core.workers import Workers
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evalkit.reports.matrix import Matrix
+    from evalkit.runner.execute import Options, Outcome
+    from evalkit.specs.suite import Suite
+
 _PLURALS = {"inputs": "input"}
 
 
@@ -138,17 +142,50 @@ def run(
     Raises:
         SpecError: the suite or its data is wrong; nothing was scored.
     """
-    from evalkit.runner.data import limited, open_data
-    from evalkit.runner.execute import Options, execute
-    from evalkit.runner.report import report_outcome
-    from evalkit.runner.stores import spool_of
+    from evalkit.runner.data import limited
+    from evalkit.runner.execute import Options
     from evalkit.specs.load import load_suite
 
     loaded = limited(load_suite(suite, overrides=overrides or {}, baseline=baseline), limit)
     options = Options(baseline, store, Path(out) if out else None, fresh, retry_errors, command=f"evalkit run {suite}")
-    with Workers() as workers:
-        data = open_data(loaded, spool_of(loaded, store), workers=workers)
-        return execute(loaded, data, options, report_outcome, workers=workers).run
+    (outcome,) = _executed(_single(loaded), options)
+    return outcome.run
+
+
+def matrix(
+    suite: str | Path,
+    *,
+    limit: int | None = None,
+    baseline: str | None = None,
+    out: str | Path | None = None,
+    store: str | None = None,
+    fresh: bool = False,
+    retry_errors: bool = False,
+    overrides: Mapping[str, Any] | None = None,
+) -> Matrix:
+    """Run every variant of a suite that generates, each as a run of its own, and put them side by side.
+
+    ``.runs`` are the runs by variant, ``.to_json()`` is what ``evalkit run --json`` prints; matrix.json, .html and .md lie
+    beside the first run's files, or in ``out``.
+
+    Raises:
+        SpecError: the suite generates nothing, or is wrong; nothing was asked.
+    """
+    from evalkit.runner.data import limited
+    from evalkit.runner.execute import Options
+    from evalkit.runner.generate_matrix import matrix_of, write_matrix
+    from evalkit.specs.load import load_suite
+
+    loaded = limited(load_suite(suite, overrides=overrides or {}, baseline=baseline), limit)
+    if loaded.generate is None:
+        raise SpecError(f"the suite {loaded.name} has no `generate:`, and so one variant only; evalkit.run runs it")
+    options = Options(baseline, store, Path(out) if out else None, fresh, retry_errors, command=f"evalkit run {suite}")
+    outcomes = _executed(loaded, options)
+    found = matrix_of(outcomes)
+    folder = options.out or outcomes[0].run.folder
+    assert folder is not None
+    write_matrix(found, folder)
+    return found
 
 
 def evaluate(
@@ -171,17 +208,17 @@ def evaluate(
     """
     from evalkit.runner.data import open_data
     from evalkit.runner.direct import evaluate_directly
-    from evalkit.runner.execute import Options, execute
-    from evalkit.runner.report import report_outcome
+    from evalkit.runner.execute import Options
     from evalkit.runner.stores import spool_of
     from evalkit.specs.load import suite_of
 
     loaded = suite_of({"metrics": list(metrics), **suite}, name=name)
+    if store is not None:
+        (outcome,) = _executed(_single(loaded), Options(store=store), records)
+        return outcome.run
     data = open_data(loaded, spool_of(loaded, store), records=records)
     with Workers() as workers:
-        if store is None:
-            return evaluate_directly(loaded, data, workers)
-        return execute(loaded, data, Options(store=store), report_outcome, workers=workers).run
+        return evaluate_directly(_single(loaded), data, workers)
 
 
 def assert_passes(suite: str | Path, **options: Any) -> Run:
@@ -208,6 +245,30 @@ def verdict(finished: Run) -> str:
     if finished.folder is not None:
         lines.append(f"  see {finished.folder}")
     return "\n".join(lines)
+
+
+def _single(suite: Suite) -> Suite:
+    """A suite of which there is one run; of several variants, what to do."""
+    if suite.generate is not None and len(suite.generate.variants) > 1:
+        names = ", ".join(variant.name for variant in suite.generate.variants)
+        hint = "evalkit.matrix runs them all; one prompt and one backend make one"
+        raise SpecError(f"the suite {suite.name} has {len(suite.generate.variants)} variants ({names}); {hint}")
+    return suite
+
+
+def _executed(suite: Suite, options: Options, records: Any = None) -> list[Outcome]:
+    """The stored runs of a suite: one, or of a suite that generates one a variant."""
+    from evalkit.runner.data import open_data
+    from evalkit.runner.execute import execute
+    from evalkit.runner.generate_runs import execute_variants
+    from evalkit.runner.report import report_outcome
+    from evalkit.runner.stores import spool_of
+
+    with Workers() as workers:
+        data = open_data(suite, spool_of(suite, options.store), records=records, workers=workers)
+        if suite.generate is not None:
+            return execute_variants(suite, data, options, report_outcome, workers=workers)
+        return [execute(suite, data, options, report_outcome, workers=workers)]
 
 
 def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None) -> tuple[Measure, Rows]:

@@ -42,10 +42,10 @@ class Suite(pytest.Collector):
     def __init__(self, *, suite: str, **given: Any) -> None:
         super().__init__(**given)
         self.suite = suite
-        self._run: Run | None = None
+        self._runs: dict[str | None, Run] = {}
 
     def collect(self) -> list[pytest.Item]:
-        """One item per gate, and one for the run itself.
+        """One item per gate, and one for the run itself; of a suite with several variants, for each of them.
 
         Raises:
             pytest.UsageError: the suite is wrong.
@@ -59,20 +59,34 @@ class Suite(pytest.Collector):
         except EvalkitError as error:
             raise pytest.UsageError(str(error)) from error
         titles = [title_of(gate) for gate in loaded.gates]
-        items: list[pytest.Item] = [Gate.from_parent(self, name=title, index=index) for index, title in enumerate(titles)]
-        return [Scored.from_parent(self, name="scored"), *items]
+        several = loaded.generate is not None and len(loaded.generate.variants) > 1
+        items: list[pytest.Item] = []
+        for variant in [one.name for one in loaded.generate.variants] if several and loaded.generate else [None]:
+            lead = f"{variant}: " if variant is not None else ""
+            items.append(Scored.from_parent(self, name=f"{lead}scored", variant=variant))
+            for index, title in enumerate(titles):
+                items.append(Gate.from_parent(self, name=f"{lead}{title}", index=index, variant=variant))
+        return items
 
-    def result(self) -> Run:
-        """The finished run."""
-        if self._run is None:
-            from evalkit.api import run
+    def result(self, variant: str | None) -> Run:
+        """The finished run, of a variant where there are several."""
+        if not self._runs:
+            from evalkit.api import matrix, run
 
-            self._run = run(self.suite, baseline=self.config.getoption("evalkit_baseline"))
-        return self._run
+            baseline = self.config.getoption("evalkit_baseline")
+            if variant is None:
+                self._runs = {None: run(self.suite, baseline=baseline)}
+            else:
+                self._runs = {name: one for name, one in matrix(self.suite, baseline=baseline).runs.items()}  # noqa: C416 - its type
+        return self._runs[variant]
 
 
 class SuiteItem(pytest.Item):
-    """What the items of a suite share: how a failure reads."""
+    """What the items of a suite share: which run they are of, and how a failure reads."""
+
+    def __init__(self, *, variant: str | None = None, **given: Any) -> None:
+        super().__init__(**given)
+        self.variant = variant
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
         """The reason alone: our own lines of code say nothing about it."""
@@ -96,7 +110,7 @@ class Scored(SuiteItem):
         from evalkit.api import verdict
 
         assert isinstance(self.parent, Suite)
-        run = self.parent.result()
+        run = self.parent.result(self.variant)
         if run.status == "incomplete":
             raise Failed(verdict(run))
 
@@ -111,7 +125,7 @@ class Gate(SuiteItem):
     def runtest(self) -> None:
         """Look at the gate's outcome."""
         assert isinstance(self.parent, Suite)
-        gate: GateResult = self.parent.result().gates[self.index]
+        gate: GateResult = self.parent.result(self.variant).gates[self.index]
         if gate.outcome == "skipped":
             pytest.skip(gate.reason)
         if not gate.passed:

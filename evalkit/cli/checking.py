@@ -9,6 +9,7 @@ from evalkit.cli.running import shown_path
 from evalkit.core.workers import Workers
 from evalkit.runner.baseline import baselines
 from evalkit.runner.data import limited, open_data
+from evalkit.runner.generate_check import check_generation
 from evalkit.runner.opponent import outputs_named
 from evalkit.runner.stores import open_catalog, spool_of
 from evalkit.specs.load import load_suite
@@ -25,6 +26,7 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
     suite = limited(load_suite(name, overrides=split_overrides(overrides)), limit)
     with Workers() as workers:
         data = open_data(suite, spool_of(suite, store), workers=workers)
+    remarks = check_generation(suite, data)
     if any(gate.rule == "no_worse_than" for gate in suite.gates):
         baselines(suite, None, open_catalog(suite, store))
     outputs_named(suite, store)
@@ -39,6 +41,12 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
     print_header(suite.name, data.n, shown_path(suite), console)
     say(console, (f"metrics   {', '.join(spec.label for spec in suite.metrics)}", ""))
     say(console, (f"gates     {len(suite.gates)}", ""))
+    if suite.generate is not None:
+        calls = data.n * suite.generate.draws * len(suite.generate.variants)
+        names = ", ".join(variant.name for variant in suite.generate.variants)
+        say(console, (f"generate  {one_line(names)}: {calls:,} calls at most", ""))
+    for remark in remarks:
+        say(console, (f"  {one_line(remark)}", ""))
     if found:
         say(console, ("\nthe data", ""))
         for fault in found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,7 +56,8 @@ class Bar:
         from evalkit.reports.progress import Progress
 
         if done:
-            say(self.console, (f"going on      {done:,} records are measured already", ""))
+            verb = "answered" if what == "generating" else "measured"
+            say(self.console, (f"going on      {done:,} records are {verb} already", ""))
         self._bar = Progress(total, self.console, label=what, done=done)
         self._bar.__enter__()
 
@@ -93,8 +95,11 @@ def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
         print_header(suite.name, data.n, shown_path(suite), console)
     kept: dict[str, Any] = {}
 
+    several = suite.generate is not None and len(suite.generate.variants) > 1
+    html, markdown = (None, None) if several else (wanted.html, wanted.markdown)  # they then show the variants side by side
+
     def report(outcome: Outcome) -> None:
-        kept["summary"], kept["paths"] = report_outcome(outcome, html=wanted.html, markdown=wanted.markdown)
+        kept["summary"], kept["paths"] = report_outcome(outcome, html=html, markdown=markdown)
 
     options = Options(
         wanted.baseline,
@@ -106,14 +111,45 @@ def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
         wanted.record,
         wanted.command,
     )
-    outcome = execute(suite, data, options, report, Bar(console), workers)
+    if suite.generate is not None:
+        from evalkit.runner.generate_runs import execute_variants
+
+        outcomes = execute_variants(suite, data, options, report, Bar(console), workers)
+        if len(outcomes) > 1:
+            return _matrix(outcomes, wanted, console)
+        (outcome,) = outcomes
+    else:
+        outcome = execute(suite, data, options, report, Bar(console), workers)
     if wanted.json:
         sys.stdout.write(results_json(outcome.run))
         return outcome.run.exit_code
     paths = kept["paths"]
     say(console)
+    made = outcome.run.dataset.get("generated") or {}
+    if made.get("failed") or made.get("cut"):
+        told = next(fact.text for fact in kept["summary"].facts if fact.name == "answers")
+        say(console, ("answers   ", "dim"), (told, "yellow"))
+        say(console)
     print_run(kept["summary"], console, report=relative(paths.get("html") or paths["json"]), header=False)
     return outcome.run.exit_code
+
+
+def _matrix(outcomes: Sequence[Outcome], wanted: Wanted, console: Console) -> int:
+    """Print the variants side by side, and write the matrix beside the first run's files, or into ``--out``."""
+    from evalkit.reports.console import say
+    from evalkit.reports.matrix_pages import matrix_json, print_matrix
+    from evalkit.runner.generate_matrix import matrix_of, write_matrix
+
+    found = matrix_of(outcomes)
+    folder = Path(wanted.out) if wanted.out else outcomes[0].run.folder
+    assert folder is not None
+    paths = write_matrix(found, folder, wanted.html, wanted.markdown)
+    if wanted.json:
+        sys.stdout.write(matrix_json(found))
+    else:
+        say(console)
+        print_matrix(found, console, report=relative(paths["html"]))
+    return found.exit_code
 
 
 def shown_path(suite: Suite) -> str | None:

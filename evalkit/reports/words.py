@@ -119,6 +119,7 @@ def facts_of(run: Run, baseline: Run | None) -> tuple[Fact, ...]:
         Fact("suite", _with_hash(run.suite), code=True),
         Fact("data", _with_hash(run.dataset), code=True),
         Fact("commit", commit + (" with uncommitted changes" if commit and git.get("dirty") else ""), code=True),
+        Fact("answers", _answers(run.dataset.get("generated") or {}), code=False),
         Fact("baseline", baseline.run_id if baseline else run.baseline or "", code=True),
     ]
     if usage.calls or usage.cached:
@@ -140,6 +141,18 @@ def trouble(facts: Iterable[Fact]) -> list[Fact]:
     """What the model calls of a run took, where some had to be made again, and why."""
     told = [fact for fact in facts if fact.name in ("models", "asked again")]
     return told if any(fact.name == "asked again" for fact in told) else []
+
+
+def _answers(made: Mapping[str, Any]) -> str:
+    """Of a run that generated its records' outputs: by what, how many, and what went wrong; "" of any other."""
+    if not made:
+        return ""
+    told = [f"{made.get('variant')}: {numbers.counted(int(made.get('answers') or 0), 'answer')}"]
+    if made.get("failed"):
+        told.append(f"{numbers.count(int(made['failed']))} failed")
+    if made.get("cut"):
+        told.append(f"{numbers.count(int(made['cut']))} cut off at {made.get('max_tokens')} tokens")
+    return ", ".join(told)
 
 
 def _with_hash(told: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from evalkit.runner.baseline import Baseline, NoBaseline, load_run
 from evalkit.runner.checkpoint import new_id
 from evalkit.runner.execute import measure_into, planned
 from evalkit.runner.finish import finished
+from evalkit.runner.generate_runs import answered
 from evalkit.runner.models import Models, account_of, make_backends
 from evalkit.runner.watch import Progress, Quiet
 from evalkit.specs.suite import Suite
@@ -36,8 +37,10 @@ def evaluate_directly(suite: Suite, data: DataSet, workers: Workers) -> Run:
 
     try:
         with Models(make_backends(suite), account_of(suite)) as models:
-            plan = planned(suite, data, models)
-            table = measure_into(plan, folder, None, models, Progress(Quiet(), data.n), workers)
+            plan, calls = planned(suite, data, models), list[Path]()
+            if suite.generate is not None:
+                plan, calls = answered(plan, folder, models, Progress(Quiet(), data.n), workers)
+            table = measure_into(plan, folder, None, models, Progress(Quiet(), plan.data.n), workers, calls)
             usage = models.account.usage()
         run = finished(plan, table, new_id(suite.name, now), now, usage, baseline, suite.baseline, clock)
     except BaseException:

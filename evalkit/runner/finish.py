@@ -47,10 +47,10 @@ def finished(
     repeats = suite.generate.repeats if suite.generate is not None and plan.variant is not None else 1
     if repeats > 1:
         measured = drawn(measured, repeats)
-    whole = _covered(values(measured, clusters, settings), measured, repeats)
+    whole = covered(values(measured, clusters, settings), measured, repeats)
     columns = {name: table.codes(name) for name in suite.slices if name in table.attributes}
     parts = [
-        replace(part, metrics=_covered(part.metrics, measured, repeats))
+        replace(part, metrics=covered(part.metrics, measured, repeats))
         for part in slices(measured, columns, clusters, settings)
     ]
     evidence = Evidence(suite, table, {one.label: one for one in measured}, failed, settings, baseline)
@@ -140,7 +140,7 @@ def drawn(measured: Sequence[Measured], repeats: int) -> list[Measured]:
     return found
 
 
-def _covered(found: dict[str, Value], measured: Sequence[Measured], repeats: int) -> dict[str, Value]:
+def covered(found: dict[str, Value], measured: Sequence[Measured], repeats: int) -> dict[str, Value]:
     """Values with the coverage of those over whole records counted in records, not in draws."""
     of_records = {one.label for one in measured if isinstance(one.metric, Passes)}
     return {

@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from evalkit.core.errors import quote
+from evalkit.core.errors import EvalkitError, quote
+from evalkit.core.registry import find
 from evalkit.specs.node import Node, suggest
 
 if TYPE_CHECKING:
@@ -170,9 +171,22 @@ def _backends(node: Node, known: Mapping[str, BackendSpec]) -> tuple[str, ...]:
         elif name not in known:
             hint = suggest(name, known) if known else f"add `backends: {{{name}: {{kind: …}}}}` to the suite"
             place.fault(f"{at.label} names no backend {quote(name)} of this suite", hint)
+        elif not _chats(known[name]):
+            place.fault(f"{at.label}: the backend {name} (kind: {known[name].kind}) cannot answer a chat", "name another one")
     if not names and isinstance(at.value, list) and not at.value:
         at.fault(f"{at.label} is empty", "name at least one")
     return tuple(names)
+
+
+def _chats(spec: BackendSpec) -> bool:
+    """Whether a backend can answer; of one that cannot even be made, `specs.capable` tells what is wrong."""
+    if not spec.kind:
+        return True
+    try:
+        backend = find("backend", spec.kind)(**{key: value for key, value in spec.options.items() if not key.endswith("_env")})
+        return "chat" in getattr(backend, "can", ("chat",))
+    except (EvalkitError, TypeError, ValueError, OSError):
+        return True
 
 
 def _prompts(node: Node, home: Home) -> tuple[Template, ...]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from copy import copy
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,13 @@ class Table:
                 return None
             self._held[name] = self._texts(SCORES, name)
         return self._held[name]
+
+    def with_statistics(self, statistics: Mapping[str, Floats]) -> Table:
+        """The same records with other rows of these metrics, by label; of the others there are none."""
+        other = copy(self)
+        other.labels = {label: self.labels[label] for label in statistics}
+        other._statistics = dict(statistics)
+        return other
 
     def check_scores(self) -> None:
         """Look whether scores.parquet, where there is one, belongs to these rows.
