@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export DO_NOT_TRACK := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help run setup test check bench stress test-models test-gpu debian wheel clean
+.PHONY: help run setup test check bench stress test-models test-gpu judge-model debian wheel clean
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -15,8 +15,10 @@ run: .venv/.run  ## install, and score the quickstart suite
 setup: .venv/.dev  ## install everything for development, and WordNet where it can be had
 	$(BIN)/python -m evalkit.text.wordnet_data
 
-test: setup debian  ## the test suite
-	$(BIN)/python -m pytest
+test: setup debian .venv/.models  ## the test suite
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
+	@if $(BIN)/python -c "import vllm" 2>/dev/null; then OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m vllm; \
+	else echo "NOT TESTED: the vLLM backend, for vLLM's CPU build could not be installed here" >&2; fi
 
 check: .venv/.dev  ## style, types, import order
 	$(BIN)/ruff check .
@@ -32,19 +34,27 @@ stress: setup debian  ## long fault tests, and new examples for the property tes
 	$(BIN)/python -m pytest -m stress
 	EVALKIT_NEW_EXAMPLES=1 $(BIN)/python -m pytest -m hypothesis
 
-test-models: .venv/.dev  ## the real small models
-	@if grep -rqs 'mark\.models' tests; then $(BIN)/python -m pytest -m models; \
-	else echo "test-models: perplexity and the judges come with the model backends; until then no test needs a model"; fi
+test-models: .venv/.dev .venv/.models  ## the real small models, fetched first (1.6 GB)
+	@$(BIN)/python scripts/get_model.py --all || echo "NOT TESTED: the models that could not be fetched" >&2
+	$(BIN)/python -m pytest -n0 -m models
 
-test-gpu: .venv/.dev  ## a CUDA machine
-	@if grep -rqs 'mark\.gpu' tests; then $(BIN)/python -m pytest -m gpu; \
-	else echo "test-gpu: the vLLM backend comes with the model backends; until then no test needs a GPU"; fi
+test-gpu: .venv/.dev  ## a CUDA machine: vLLM, tokens per second, generate, unload, judge
+	@$(BIN)/python -c "import vllm" 2>/dev/null || $(PIP) install -q -e '.[vllm,gguf]' || \
+	echo "NOT TESTED: the vLLM backend on CUDA, for vLLM could not be installed here" >&2
+	$(BIN)/python -m pytest -n0 -m gpu -s
+
+judge-model: .venv/.run  ## fetch the model of suites/judged.yaml (1.1 GB), and convert it
+	@$(BIN)/python -c "import torch, transformers, gguf, accelerate" 2>/dev/null || $(PIP) install -q -c constraints.txt -e '.[gguf]'
+	$(BIN)/python scripts/get_model.py
 
 wheel: .venv/.dev  ## build the wheel into dist/
 	$(BIN)/python -m pip wheel -q --no-deps -w dist .
 
 debian:  # what tests need from Debian: a browser, and WordNet
 	@sh scripts/debian.sh
+
+.venv/.models: .venv/.dev scripts/model_packages.sh
+	@sh scripts/model_packages.sh $(BIN)/python
 
 clean:
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -51,9 +51,10 @@ def main() -> None:
     """Fetch and convert what the command line names."""
     parser = argparse.ArgumentParser(description="Fetch a small real model, verify it, convert it once.")
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(MODELS)}; default: the last")
+    parser.add_argument("--all", action="store_true", help="every one of them")
     parser.add_argument("--to", type=Path, default=models_folder(), help="default: %(default)s")
     given = parser.parse_args()
-    names = given.names or [list(MODELS)[-1]]
+    names = list(MODELS) if given.all else given.names or [list(MODELS)[-1]]
     for name in names:
         if name not in MODELS:
             parser.error(f"{name} is none of {', '.join(MODELS)}")

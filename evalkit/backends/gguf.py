@@ -27,8 +27,8 @@ def convert(file: Path, target: Path, dtype: str = "bfloat16") -> Path:
         return target
     try:
         import accelerate  # noqa: F401
-        import gguf  # noqa: F401
         import torch
+        from gguf import GGUFReader
         from transformers import AutoModelForCausalLM, AutoTokenizer
     except ModuleNotFoundError as error:
         raise MissingExtra("reading a GGUF file", str(error.name), "gguf") from error
@@ -47,11 +47,14 @@ def convert(file: Path, target: Path, dtype: str = "bfloat16") -> Path:
         try:
             model = AutoModelForCausalLM.from_pretrained(where, gguf_file=name, dtype=getattr(torch, dtype), **dense)
             tokenizer = AutoTokenizer.from_pretrained(where, gguf_file=name)
+            begins = GGUFReader(file).fields.get("tokenizer.ggml.add_bos_token")
         except (ValueError, OSError, KeyError) as error:
             raise EvalkitError(f"{file} cannot be read as a GGUF file of a causal language model: {error}") from error
         model.hf_quantizer = None  # or it would be saved as something that it no longer is
         if hasattr(model.config, "quantization_config"):
             del model.config.quantization_config
+        if begins is not None and not begins.contents():
+            tokenizer.bos_token = None  # named in every such file, and used by none of the model's texts
         model.save_pretrained(half)
         tokenizer.save_pretrained(half)
         try:
