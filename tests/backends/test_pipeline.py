@@ -532,5 +532,5 @@ def test_other_results_are_kept_shared_and_tried_again_too() -> None:
 
 
 def test_what_a_backend_cannot_do_is_refused_by_name() -> None:
-    with pytest.raises(BackendRefused, match="cannot do what is asked of it here .embed."):
+    with pytest.raises(BackendRefused, match=r"cannot do what is asked of it here .embed."):
         Pipeline(Backend(), Account()).method("embed")

@@ -125,7 +125,7 @@ def test_several_processes_may_open_and_use_it_at_once(tmp_path: Path) -> None:
 
 def test_a_file_that_is_no_database_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / NAME).write_text("not a database " * 100)
-    with pytest.raises(StoreError, match="the cache of replies cannot be used .*; move it away to start an empty one"):
+    with pytest.raises(StoreError, match=r"the cache of replies cannot be used .*; move it away to start an empty one"):
         Replies(tmp_path)
 
 
