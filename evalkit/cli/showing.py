@@ -12,6 +12,7 @@ from typing import Any, Literal, get_args, get_origin
 from evalkit.cli.running import relative
 from evalkit.core.content import Document, content_root, project_root
 from evalkit.core.errors import SpecError, UnknownName, quote
+from evalkit.core.member import Member
 from evalkit.core.registry import Entry, content_folders, entries, lookup
 from evalkit.core.run import Run
 from evalkit.core.signature import prompts_of
@@ -220,6 +221,7 @@ def _tell(part: dict[str, Any], as_json: bool) -> None:
 def _type(annotation: Any) -> str:
     """A type as a suite's author thinks of it: ``any | all`` for a choice, ``list of text`` for a tuple of strings."""
     plain = {str: "text", int: "whole number", float: "number", bool: "true | false", type(None): "none", Any: "anything"}
+    plain |= {Path: "path", Member: "judge"}
     inner = get_args(annotation)
     origin = get_origin(annotation) or annotation
     if annotation in plain:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,10 +18,12 @@ def length_controlled(preference: Floats, weight: Floats, shorter: Floats, draws
 
     The model of AlpacaEval 2 without what only its own instructions have (their difficulty, the two gamed baselines): the
     package calls it ``length_controlled_minimal``. A record's preference is σ(θ + φ·tanh((len_b − len_m) / sd)), with sd over
-    the records; the value is σ(θ), the preference with the length term at 0. θ and φ have an L1 penalty, whose strength
-    five-fold cross-validation chooses among ten by log loss; it is chosen once, on all records, and every draw keeps it. The
-    folds deal the records in the order of their preference and length, so that the value does not depend on the order of the
-    data; the package deals them as they stand, and may so choose another strength.
+    the records; the value is σ(θ), the preference with the length term at 0. φ has an L1 penalty, whose strength five-fold
+    cross-validation chooses among ten by log loss; it is chosen once, on all records, and every draw keeps it.
+
+    Two things are not the package's. It penalises θ too, which draws win rates to one half, and where lengths say little to one
+    half exactly, whatever the records say; here θ is free. And it deals records to folds as they stand; here they are dealt in
+    the order of their preference and length, so that the value does not depend on the order of the data.
 
     Args:
         preference: (n,), from 0 to 1: how far the model's answer is preferred to the baseline's.
@@ -80,9 +80,9 @@ def folds_of(preference: Floats, shorter: Floats) -> NDArray[np.int64]:
 
 
 def fitted(preference: Floats, weight: Floats, feature: Floats, penalty: float) -> Floats:
-    """Logistic regressions with an L1 penalty: the coefficients (b, 2) of a constant and of ``feature``.
+    """Logistic regressions with an L1 penalty: the coefficients (b, 2) of a constant, which is free, and of ``feature``.
 
-    Each minimises |θ| + |φ| + penalty · Σ weight · log loss, by Newton steps on the smooth part, each solved with the L1 term
+    Each minimises |φ| + penalty · Σ weight · log loss, by Newton steps on the smooth part, each solved with the L1 term
     and halved until the sum falls (Yuan, Ho & Lin 2012, Newton-GLMNET).
 
     Args:
@@ -100,7 +100,7 @@ def fitted(preference: Floats, weight: Floats, feature: Floats, penalty: float) 
         bend = scaled * p * (1.0 - p)
         curve = (bend.sum(axis=1), (bend * feature).sum(axis=1), (bend * feature * feature).sum(axis=1))
         step = _newton(w, slope, curve)
-        promised = (slope * step).sum(axis=1) + np.abs(w + step).sum(axis=1) - np.abs(w).sum(axis=1)
+        promised = (slope * step).sum(axis=1) + np.abs(w[:, 1] + step[:, 1]) - np.abs(w[:, 1])
         share = np.ones(len(w))
         for _ in range(40):
             tried = w + share[:, None] * step
@@ -117,27 +117,24 @@ def fitted(preference: Floats, weight: Floats, feature: Floats, penalty: float) 
 
 
 def _newton(w: Floats, slope: Floats, curve: tuple[Floats, Floats, Floats]) -> Floats:
-    """The step (b, 2) to the minimum of the quadratic model plus the L1 norm: the best of its nine sign patterns."""
+    """The step (b, 2) to the minimum of the quadratic model plus |φ|: the best of φ's three signs."""
     ridge = 1e-10 * (curve[0] + curve[2]) + 1e-12
     a, b, c = curve[0] + ridge, curve[1], curve[2] + ridge
     pull = np.stack([a * w[:, 0] + b * w[:, 1], b * w[:, 0] + c * w[:, 1]], axis=1) - slope
-    best, lowest = np.zeros_like(w), np.zeros(len(w))  # both coefficients 0
-    for one, two in product((-1.0, 0.0, 1.0), repeat=2):
-        first, second = pull[:, 0] - one, pull[:, 1] - two
-        if one and two:
-            u = np.stack([c * first - b * second, a * second - b * first], axis=1) / (a * c - b * b)[:, None]
-        else:
-            u = np.stack([first / a * abs(one), second / c * abs(two)], axis=1)
-        x, y = u.T
-        height = 0.5 * (a * x * x + 2.0 * b * x * y + c * y * y) - (pull * u).sum(axis=1) + np.abs(u).sum(axis=1)
-        better = (np.sign(x) == one) & (np.sign(y) == two) & (height < lowest)
+    best = np.stack([pull[:, 0] / a, np.zeros(len(w))], axis=1)  # φ = 0
+    lowest = -0.5 * pull[:, 0] * best[:, 0]
+    for sign in (-1.0, 1.0):
+        first, second = pull[:, 0], pull[:, 1] - sign
+        u = np.stack([c * first - b * second, a * second - b * first], axis=1) / (a * c - b * b)[:, None]
+        height = -0.5 * (first * u[:, 0] + second * u[:, 1])
+        better = (np.sign(u[:, 1]) == sign) & (height < lowest)
         best[better], lowest[better] = u[better], height[better]
     return best - w
 
 
 def _objective(w: Floats, preference: Floats, scaled: Floats, feature: Floats) -> Floats:
     loss = _loss(preference, w[:, :1] + w[:, 1:] * feature)
-    total: Floats = np.abs(w).sum(axis=1) + (scaled * loss).sum(axis=1)
+    total: Floats = np.abs(w[:, 1]) + (scaled * loss).sum(axis=1)
     return total
 
 

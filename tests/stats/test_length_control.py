@@ -24,7 +24,11 @@ ALPACA_EVAL = [
     ((1, 100, 0.3, -1.0), 63.5, 60.90048027584006),
     ((2, 805, -0.5, -0.8), 46.33540372670807, 42.12235252886402),
     ((5, 200, -0.2, -0.1), 48.5, 46.751120349220805),
+    ((6, 805, -1.0, -0.3), 33.913, 32.572),
+    ((7, 805, 0.5, -1.5), 63.851, 59.035),
+    ((8, 805, -2.0, -0.5), 17.143, 16.400),
 ]
+DRAWN_TO_HALF = ((9, 805, 0.0, 0.0), 51.242, 50.0)  # lengths say nothing, and it says that the records do not either
 
 
 def made(seed: int, n: int, theta: float, phi: float) -> tuple[np.ndarray, np.ndarray]:
@@ -42,10 +46,23 @@ def value(preference: np.ndarray, shorter: np.ndarray, weight: np.ndarray | None
 
 
 @pytest.mark.parametrize(("data", "raw", "published"), ALPACA_EVAL)
-def test_it_is_alpaca_evals_within_what_its_solver_leaves_open(data: tuple, raw: float, published: float) -> None:
+def test_it_is_alpaca_evals_within_what_its_penalty_on_the_win_rate_takes(data: tuple, raw: float, published: float) -> None:
     preference, shorter = made(*data)
-    assert 100 * preference.mean() == pytest.approx(raw, abs=1e-9)
-    assert 100 * value(preference, shorter) == pytest.approx(published, abs=0.02)
+    assert 100 * preference.mean() == pytest.approx(raw, abs=1e-3)
+    assert 100 * value(preference, shorter) == pytest.approx(published, abs=0.1)
+
+
+def test_where_lengths_say_nothing_the_win_rate_stays() -> None:
+    data, raw, published = DRAWN_TO_HALF
+    assert published == 50
+    assert 100 * value(*made(*data)) == pytest.approx(raw, abs=0.2)
+
+
+def test_few_records_leave_the_value_uncertain() -> None:
+    preference, shorter = np.repeat([0.5, 0.0], [9, 1]), np.arange(10.0)
+    draws = np.random.default_rng(0).multinomial(10, np.full(10, 0.1), size=200).astype(float)
+    found = length_controlled(preference, np.ones(10), shorter, draws)
+    assert np.quantile(found, 0.975) - np.quantile(found, 0.025) > 0.1
 
 
 @pytest.mark.parametrize("penalty", [0.01, 0.4, 20.0, 1e4])
@@ -56,15 +73,19 @@ def test_the_fit_is_the_minimum_that_a_general_optimiser_finds(penalty: float) -
     for row, found in enumerate(fitted(preference, weight, feature, penalty)):
 
         def total(parts: np.ndarray, row: int = row) -> float:
-            theta, phi = parts[0] - parts[1], parts[2] - parts[3]  # |x| is smooth in halves that are not negative
+            theta, phi = parts[0], parts[1] - parts[2]  # |x| is smooth in halves that are not negative
             z = theta + phi * feature[row]
-            return float(parts.sum() + penalty * (weight[row] * (np.logaddexp(0, z) - preference * z)).sum())
+            return float(parts[1:].sum() + penalty * (weight[row] * (np.logaddexp(0, z) - preference * z)).sum())
 
         best = minimize(
-            total, np.full(4, 0.1), bounds=[(0, None)] * 4, method="L-BFGS-B", options={"ftol": 1e-15, "gtol": 1e-10}
+            total,
+            np.full(3, 0.1),
+            bounds=[(None, None), (0, None), (0, None)],
+            method="L-BFGS-B",
+            options={"ftol": 1e-15, "gtol": 1e-10},
         )
-        assert found == pytest.approx([best.x[0] - best.x[1], best.x[2] - best.x[3]], abs=2e-4)
-        ours = np.array([max(found[0], 0), max(-found[0], 0), max(found[1], 0), max(-found[1], 0)])
+        assert found == pytest.approx([best.x[0], best.x[1] - best.x[2]], abs=2e-4)
+        ours = np.array([found[0], max(found[1], 0), max(-found[1], 0)])
         assert total(ours) <= best.fun + 1e-9
 
 
@@ -93,8 +114,8 @@ def test_a_judge_who_only_likes_length_finds_no_winner() -> None:
 
 def test_without_a_difference_in_length_it_is_the_win_rate() -> None:
     preference = np.repeat([0.0, 0.5, 1.0], [300, 100, 600])
-    assert value(preference, np.zeros(1000)) == pytest.approx(0.65, abs=2e-3)
-    assert value(preference, np.full(1000, -7.0)) == pytest.approx(0.65, abs=2e-3)
+    assert value(preference, np.zeros(1000)) == pytest.approx(0.65, abs=1e-9)
+    assert value(preference, np.full(1000, -7.0)) == pytest.approx(0.65, abs=1e-9)
 
 
 rows = st.lists(st.tuples(st.sampled_from([0.0, 0.25, 0.5, 1.0]), st.integers(-3000, 3000)), min_size=5, max_size=40)
@@ -115,7 +136,8 @@ def test_exchanging_the_two_models_gives_the_rest_of_the_wins(records: list[tupl
     feature = standardised(shorter, np.ones((1, len(shorter))))
     one = fitted(preference, np.ones((1, len(shorter))), feature, 3.0)
     two = fitted(1 - preference, np.ones((1, len(shorter))), -feature, 3.0)
-    assert two == pytest.approx(one * [-1, 1], abs=1e-6)
+    assert two[:, 1] == pytest.approx(one[:, 1], abs=1e-5)
+    assert np.tanh(two[:, 0]) == pytest.approx(-np.tanh(one[:, 0]), abs=1e-6), "a clean sweep has no finite constant"
 
 
 @settings(deadline=None)
@@ -129,7 +151,8 @@ def test_a_record_drawn_twice_counts_as_two(records: list[tuple[float, int]], ti
     feature = standardised(shorter, drawn[None])
     assert feature[:, twice] == pytest.approx(standardised(shorter[twice], np.ones((1, len(twice)))), abs=1e-9)
     one = fitted(preference, drawn[None], feature, 2.0)
-    assert one == pytest.approx(fitted(preference[twice], np.ones((1, len(twice))), feature[:, twice], 2.0), abs=1e-7)
+    two = fitted(preference[twice], np.ones((1, len(twice))), feature[:, twice], 2.0)
+    assert np.tanh(one) == pytest.approx(np.tanh(two), abs=1e-6)
 
 
 def test_few_records_have_none_and_a_draw_of_nothing_has_none() -> None:
@@ -140,7 +163,5 @@ def test_few_records_have_none_and_a_draw_of_nothing_has_none() -> None:
 
 
 @pytest.mark.parametrize("preference", [0.0, 1.0])
-def test_a_clean_sweep_ends_short_of_certainty(preference: float) -> None:
-    found = value(np.full(20, preference), np.arange(20.0))
-    assert 0.0 < found < 1.0
-    assert found == pytest.approx(preference, abs=0.01)
+def test_a_clean_sweep_is_one_whatever_the_lengths(preference: float) -> None:
+    assert value(np.full(20, preference), np.arange(20.0)) == pytest.approx(preference, abs=1e-6)
