@@ -61,20 +61,25 @@ class Clocks:
                 self._inner[-1] += taken
 
 
+def models() -> Any:
+    """No models: the classic suite asks none."""
+    from evalkit.backends.account import Account
+    from evalkit.runner.models import Models
+
+    return Models({}, Account())
+
+
 def planned(folder: Path) -> Any:
     """The classic suite over the records in ``folder``, which becomes the working folder."""
     from evalkit.core.workers import Workers
     from evalkit.runner.data import open_data
-    from evalkit.runner.execute import prepare
-    from evalkit.runner.plan import Plan
+    from evalkit.runner.execute import planned as plan_of
     from evalkit.specs.load import load_suite
 
     os.chdir(folder)
     suite = load_suite("classic.yaml")
     with Workers(1) as workers:
-        plan = Plan(suite, open_data(suite, folder / "spool", workers=workers))
-    prepare(plan)
-    return plan
+        return plan_of(suite, open_data(suite, folder / "spool", workers=workers), models())
 
 
 def measured(folder: Path, n: int) -> Callable[[], dict[str, Any]]:
@@ -85,7 +90,6 @@ def measured(folder: Path, n: int) -> Callable[[], dict[str, Any]]:
     def work() -> dict[str, Any]:
         import pyarrow.parquet  # noqa: F401 - nobody's addition
 
-        from evalkit.backends.pipeline import Account
         from evalkit.core.batch import Batch
         from evalkit.runner import measure
         from evalkit.runner.execute import Progress, Quiet, measure_into
@@ -113,7 +117,7 @@ def measured(folder: Path, n: int) -> Callable[[], dict[str, Any]]:
         for name in ("__init__", "add", "write", "table"):
             clocks.around(Merger, name, "merging")
         folder_of_run = folder / "run"
-        arguments = (plan, folder_of_run, None, Account(), Progress(Quiet(), plan.data.n))
+        arguments = (plan, folder_of_run, None, models(), Progress(Quiet(), plan.data.n))
         table = clocks.timed("the loop", measure_into, *arguments)
         for label, total in totals.items():
             assert np.allclose(np.nansum(table.statistics(label), axis=0), total, rtol=1e-9, atol=1e-9), label

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple, Protocol, runtime_checkable
@@ -67,7 +68,8 @@ class Request:
         """All that moves the reply, as JSON: what a cache's key is made of."""
         told: dict[str, Any] = {
             "messages": self.messages,
-            "schema": self.schema,
+            # As text: the order of its properties is the order in which the model writes them.
+            "schema": None if self.schema is None else json.dumps(self.schema),
             "choices": self.choices,
             "temperature": self.temperature,
             "top_p": self.top_p,

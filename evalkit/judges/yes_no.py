@@ -65,7 +65,11 @@ class YesNo(ModelMetric):
     async def measure(self, batch: Batch, tools: Tools) -> Rows:
         outputs, inputs = batch.texts("output"), batch.texts("input")
         verdicts = await asyncio.gather(
-            *(self._one(tools, shown, answer) for shown, answer in zip(inputs, outputs)), return_exceptions=True
+            *(
+                self._one(tools.on(name), shown, answer)
+                for name, shown, answer in zip(batch.texts("id"), inputs, outputs, strict=True)
+            ),
+            return_exceptions=True,
         )
         values = np.full((len(batch), 2), np.nan)
         rows = Rows(values)
