@@ -68,5 +68,8 @@ def _told(node: Task | Question) -> dict[str, str]:
     meanings = [f"{verdict}: {told}" for verdict, told in zip(spelled, node.verdicts.values()) if told]
     whole = all(isinstance(verdict, int) for verdict in node.verdicts)
     choice = f"one whole number from {spelled[0]} to {spelled[-1]}" if whole else f"exactly one of {', '.join(spelled)}"
-    form = f'Reply with JSON only: {{"reason": "one or two sentences", "verdict": …}}. The verdict is {choice}.'
+    form = (
+        'Reply with JSON only: {"reason": …, "verdict": …}. The reason says in one or two sentences what decides the question; '
+        f"the verdict is {choice}."
+    )
     return {"ask": node.ask, "verdicts": "\n".join([f"{choice[:1].upper()}{choice[1:]}.", *meanings]), "form": form}

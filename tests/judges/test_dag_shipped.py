@@ -195,7 +195,7 @@ def test_list_and_show_print_them_with_what_they_ask(project: Path, cli: Any) ->
     assert done.returncode == 0, done.stderr
     assert (content_root() / "judges/support-answer.yaml").read_text().strip() in done.stdout
     assert "--- what honest asks ---" in done.stdout
-    assert 'The verdict is exactly one of "all", "some", "none".' in done.stdout
+    assert 'the verdict is exactly one of "all", "some", "none".' in done.stdout
     assert "--- what tone/tone asks ---" in done.stdout
     assert "--- prompt dag-verdict ---" in cli("show", "dag").stdout
 
