@@ -66,10 +66,11 @@ class EncoderModel:
 
     def read(self, text: str, pair: str | None = None, layer: int | None = None) -> Text:
         """The tokens of a text; what is too long is cut at its end, of a pair the longer one first."""
-        told = self.tokenizer(text, pair, truncation=True, max_length=self.most, return_special_tokens_mask=True)
+        pairs = [pair] if pair is not None else None  # lists, for by itself an empty second text would be taken for none
+        told = self.tokenizer([text], pairs, truncation=True, max_length=self.most, return_special_tokens_mask=True)
         types = told.get("token_type_ids")
-        special = tuple(bool(mark) for mark in told["special_tokens_mask"])
-        return Text(tuple(told["input_ids"]), tuple(types) if types is not None else None, special, layer)
+        special = tuple(bool(mark) for mark in told["special_tokens_mask"][0])
+        return Text(tuple(told["input_ids"][0]), tuple(types[0]) if types is not None else None, special, layer)
 
     def read_sentence(self, text: str) -> Text:
         """The tokens of a text that is to have one vector."""

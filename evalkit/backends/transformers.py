@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.backends.batcher import Batcher
+from evalkit.backends.bleurt import MODEL_TYPE, load_bleurt
 from evalkit.backends.causal import CausalModel, Draw
 from evalkit.backends.chat import Template
 from evalkit.backends.encoder import EncoderModel, Kept, Text
@@ -191,8 +192,12 @@ class _Loaded:
             "encoder": transformers.AutoModel,
         }
         kind = "encoder" if card.embeds else card.kind
-        self.tokenizer = transformers.AutoTokenizer.from_pretrained(card.path, **given)
-        made = makers[kind].from_pretrained(card.path, dtype="auto" if stored else getattr(torch, named), **given)
+        dtype = "auto" if stored else getattr(torch, named)
+        if card.config.get("model_type") == MODEL_TYPE:
+            made, self.tokenizer = load_bleurt(card, revision=card.revision, dtype=dtype)
+        else:
+            self.tokenizer = transformers.AutoTokenizer.from_pretrained(card.path, **given)
+            made = makers[kind].from_pretrained(card.path, dtype=dtype, **given)
         made = made.to(self.device).eval()
         config = made.config.get_text_config() if hasattr(made.config, "get_text_config") else made.config
         told = int(getattr(config, "max_position_embeddings", None) or getattr(config, "n_positions", None) or _MOST_CONTEXT)

@@ -45,7 +45,7 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "tokens": ("evalkit.metrics.operation:Tokens", "operation", "tokens of a record: mean, p50, p95, p99"),
         "evaluate:": ("evalkit.metrics.huggingface:HuggingFace", "hf", "any module of Hugging Face evaluate, by name or path"),
         "geval": ("evalkit.judges.geval:GEval", "judge", "a score on a rubric's scale, weighted by token probabilities"),
-        "dag": ("evalkit.judges.dag:DagJudge", "judge", "a graph of questions, rules and rubrics, from a file; the path is told"),
+        "dag": ("evalkit.judges.dag:DagJudge", "judge", "a graph of questions, rules and rubrics; the path is told"),
         "panel": ("evalkit.judges.panel:Panel", "judge", "several judges or models, one verdict, and how far they disagree"),
         "pairwise": ("evalkit.judges.pairwise:Pairwise", "judge", "which of two answers is better, asked in both orders"),
         "perplexity": ("evalkit.metrics.likelihood:Perplexity", "model", "how likely a language model finds the output"),

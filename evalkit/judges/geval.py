@@ -63,8 +63,9 @@ class GEval(ModelMetric):
 
     Parts: the bare score; ``normalized``, (score − low) / (high − low); with log-probabilities ``mass``, the mean share of all
     probability that fell on the scale: where it is low, the score says little. (``reason: none`` leaves the reply free; of one
-    that a schema constrains, some servers tell probabilities among what it allows, and the mass is 1.) Missing steps of a rubric are written once by
-    the backend and locked in ``NAME.steps.yaml`` beside it.
+    that a schema constrains, some servers tell probabilities among what it allows, and the mass is 1.)
+
+    Missing steps of a rubric are written once by the backend and locked in ``NAME.steps.yaml`` beside it.
 
     An empty output leaves nothing to judge: it is skipped. A reply without exactly one score of the scale is asked for again,
     then an error, never a default.

@@ -65,7 +65,8 @@ def record(folder: Path, file: Path) -> None:
             told |= {"repeat": int(call["repeat"]), "text": call["text"]}
             if call["logprobs"] is not None:
                 told["logprobs"] = [
-                    [text, logprob, [one for one in top if one[1] >= NEVER]] for text, logprob, top in json.loads(call["logprobs"])
+                    [text, logprob, [one for one in top if one[1] >= NEVER]]
+                    for text, logprob, top in json.loads(call["logprobs"])
                 ]
             told["usage"] = {name: int(call[name]) for name in ("prompt_tokens", "completion_tokens")}
             told["model"] = call["model"]

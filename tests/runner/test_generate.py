@@ -24,7 +24,7 @@ from hypothesis import strategies as st
 
 import evalkit
 from evalkit.core.asking import Reply, Request
-from evalkit.core.errors import SpecError
+from evalkit.core.errors import BudgetSpent, SpecError
 from evalkit.records.dataset import scan
 from evalkit.specs.passes import Passes
 from evalkit.stats.passk import all_of, any_of, ladder
@@ -66,6 +66,16 @@ def told(done: Any) -> Any:
     return msgspec.json.decode(done.stdout)
 
 
+def ran(suite: Path, **options: Any) -> dict[str, Any]:
+    """results.json of a run made in this process."""
+    return json.loads(msgspec.json.encode(evalkit.run(suite, **options).to_json()))
+
+
+def side_by_side(suite: Path, **options: Any) -> dict[str, Any]:
+    """The matrix of a suite's variants."""
+    return json.loads(msgspec.json.encode(evalkit.matrix(suite, **options).to_json()))
+
+
 def runs(folder: Path) -> list[Path]:
     return sorted((folder / ".evalkit/runs").iterdir())
 
@@ -77,8 +87,8 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 # --- one variant -----------------------------------------------------------------------------------------------------
 
 
-def test_answers_are_made_scored_and_kept_with_all_columns(suite: Path, cli: Any) -> None:
-    results = told(cli("run", suite, "--json"))
+def test_answers_are_made_scored_and_kept_with_all_columns(suite: Path) -> None:
+    results = ran(suite)
     (folder,) = runs(suite.parent)
     rows = lines(folder)
     assert [row["output"] for row in rows[:5]] == ["even", "odd", "even", None, "even"]
@@ -92,8 +102,8 @@ def test_answers_are_made_scored_and_kept_with_all_columns(suite: Path, cli: Any
     assert not (folder / "parts").exists()
 
 
-def test_a_failed_answer_is_an_error_of_every_metric_that_needs_it_and_never_empty(suite: Path, cli: Any) -> None:
-    results = told(cli("run", suite, "--json"))
+def test_a_failed_answer_is_an_error_of_every_metric_that_needs_it_and_never_empty(suite: Path) -> None:
+    results = ran(suite)
     (folder,) = runs(suite.parent)
     scores = {row["id"]: row for row in pq.read_table(folder / "scores.parquet").to_pylist()}
     assert scores["q3"]["exact_match"] is None or math.isnan(scores["q3"]["exact_match"])
@@ -103,24 +113,24 @@ def test_a_failed_answer_is_an_error_of_every_metric_that_needs_it_and_never_emp
     assert results["gates"][0]["observed"] == 1 / 20
 
 
-def test_what_was_judged_can_be_read_back_as_a_data_set(suite: Path, cli: Any) -> None:
-    first = told(cli("run", suite, "--json"))
+def test_what_was_judged_can_be_read_back_as_a_data_set(suite: Path) -> None:
+    first = ran(suite)
     (folder,) = runs(suite.parent)
     (suite.parent / "again.yaml").write_text(
         f"dataset: {folder / 'generated.jsonl'}\nmetrics: [exact_match, {{use: rouge, types: [rouge1]}}, latency]\n"
     )
-    again = told(cli("run", "again.yaml", "--json"))
+    again = ran(suite.parent / "again.yaml")
     for name in ("exact_match", "rouge.rouge1"):
         assert again["metrics"][name]["mean"] == first["metrics"][name]["mean"]
     assert again["metrics"]["latency.p50"]["mean"] > 0
 
 
-def test_the_same_scores_as_when_the_outputs_had_been_in_the_data(suite: Path, cli: Any, jsonl: Any) -> None:
-    made = told(cli("run", suite, "--json"))
+def test_the_same_scores_as_when_the_outputs_had_been_in_the_data(suite: Path, jsonl: Any) -> None:
+    made = ran(suite)
     (folder,) = runs(suite.parent)
     jsonl(suite.parent / "flat.jsonl", [{key: row[key] for key in ("id", "output", "reference")} for row in lines(folder)])
     (suite.parent / "flat.yaml").write_text("dataset: flat.jsonl\nmetrics: [exact_match, {use: rouge, types: [rouge1]}]\n")
-    flat = told(cli("run", "flat.yaml", "--json"))
+    flat = ran(suite.parent / "flat.yaml")
     for name, value in flat["metrics"].items():
         assert {key: value[key] for key in ("mean", "ci", "n", "errors")} == {
             key: made["metrics"][name][key] for key in ("mean", "ci", "n", "errors")
@@ -128,7 +138,7 @@ def test_the_same_scores_as_when_the_outputs_had_been_in_the_data(suite: Path, c
 
 
 @pytest.mark.parametrize("kind", ["csv", "parquet", "jsonl"])
-def test_columns_of_the_data_come_through_as_they_are(suite: Path, cli: Any, kind: str) -> None:
+def test_columns_of_the_data_come_through_as_they_are(suite: Path, kind: str) -> None:
     import pandas as pd
 
     frame = pd.DataFrame(
@@ -141,7 +151,7 @@ def test_columns_of_the_data_come_through_as_they_are(suite: Path, cli: Any, kin
     else:
         writer(path, index=False)
     suite.write_text(SCRIPTED.replace("d.jsonl", path.name))
-    told(cli("run", suite, "--json"))
+    ran(suite)
     (folder,) = runs(suite.parent)
     before = scan([path], label="x").chunks[0].read()
     after = scan([folder / "generated.jsonl"], label="x").chunks[0].read()
@@ -154,7 +164,7 @@ def test_a_prompt_that_one_record_cannot_fill_is_that_records_error(suite: Path,
         suite.parent / "d.jsonl",
         [{"id": "a", "question": None, "reference": "odd"}, {"id": "b", "question": "1?", "reference": "odd"}],
     )
-    results = told(cli("run", suite, "--json"))
+    results = ran(suite)
     assert results["metrics"]["exact_match"]["errors"] == 1
     (folder,) = runs(suite.parent)
     assert (
@@ -176,18 +186,12 @@ def test_a_prompt_that_one_record_cannot_fill_is_that_records_error(suite: Path,
     ],
 )
 def test_what_is_wrong_with_a_prompt_is_told_before_anything_is_asked(
-    suite: Path, cli: Any, endpoint: Any, prompt: str, wanted: str
+    suite: Path, endpoint: Any, prompt: str, wanted: str
 ) -> None:
     (suite.parent / "prompts/ask.md").write_text(prompt)
-    suite.write_text(
-        SCRIPTED.replace(
-            "kind: scripted, replies", f"kind: openai, base_url: {endpoint.url}, model: small, extra: {{}} }} #", 1
-        )
-    )
-    for verb in ("check", "run"):
-        done = cli(verb, suite)
-        assert done.returncode == 2, done.stdout
-        assert wanted in done.stderr
+    with pytest.raises(SpecError) as error:
+        ran(http(suite, endpoint))
+    assert wanted in str(error.value)
     assert endpoint.log() == []
     assert not (suite.parent / ".evalkit/runs").exists()
 
@@ -197,6 +201,7 @@ def test_a_cost_that_nobody_can_know_is_told_before_anything_is_asked(suite: Pat
     done = cli("check", suite)
     assert done.returncode == 2
     assert 'cost needs to know what an answer of "small" costs; add `prices: {small: ' in done.stderr
+    assert not (suite.parent / ".evalkit/runs").exists()
 
 
 # --- over HTTP -------------------------------------------------------------------------------------------------------
@@ -217,9 +222,9 @@ def http(suite: Path, endpoint: Any, more: str = "max_tokens: 64") -> Path:
     return suite
 
 
-def test_latency_tokens_and_cost_are_those_of_the_answers(suite: Path, cli: Any, endpoint: Any) -> None:
+def test_latency_tokens_and_cost_are_those_of_the_answers(suite: Path, endpoint: Any) -> None:
     endpoint.reset(latency_s=0.05)
-    results = told(cli("run", http(suite, endpoint), "--json"))
+    results = ran(http(suite, endpoint))
     (folder,) = runs(suite.parent)
     for row in lines(folder):
         assert 50 <= row["latency_ms"] < 5_000
@@ -236,19 +241,19 @@ def test_latency_tokens_and_cost_are_those_of_the_answers(suite: Path, cli: Any,
     ]
 
 
-def test_a_second_run_asks_nothing_and_knows_what_the_answers_took(suite: Path, cli: Any, endpoint: Any) -> None:
+def test_a_second_run_asks_nothing_and_knows_what_the_answers_took(suite: Path, endpoint: Any) -> None:
     endpoint.reset()
-    told(cli("run", http(suite, endpoint), "--json"))
-    again = told(cli("run", suite, "--json"))
+    ran(http(suite, endpoint))
+    again = ran(suite)
     assert len(endpoint.log()) == 20
     assert (again["usage"]["calls"], again["usage"]["cached"]) == (0, 20)
     first, second = runs(suite.parent)
     assert (first / "generated.jsonl").read_bytes() == (second / "generated.jsonl").read_bytes()
 
 
-def test_faults_of_a_server_leave_every_record_answered_or_an_error(suite: Path, cli: Any, endpoint: Any) -> None:
+def test_faults_of_a_server_leave_every_record_answered_or_an_error(suite: Path, endpoint: Any) -> None:
     endpoint.reset(faults={"429": 0.1, "500": 0.1, "truncated": 0.1, "reset": 0.05})
-    results = told(cli("run", http(suite, endpoint), "--json"))
+    results = ran(http(suite, endpoint))
     assert results["metrics"]["levenshtein.distance"]["n"] + results["metrics"]["levenshtein.distance"]["errors"] == 20
     (folder,) = runs(suite.parent)
     assert all((row["output"] is None) == (row["generation_error"] is not None) for row in lines(folder))
@@ -262,9 +267,7 @@ def start(suite: Path) -> subprocess.Popen[bytes]:
     )  # fmt: skip
 
 
-def test_a_killed_generation_goes_on_without_making_an_answered_call_again(
-    suite: Path, cli: Any, endpoint: Any, jsonl: Any
-) -> None:
+def test_a_killed_generation_goes_on_without_making_an_answered_call_again(suite: Path, endpoint: Any, jsonl: Any) -> None:
     n, in_flight, kills, rng = 400, 8, 3, random.Random(3)
     jsonl(suite.parent / "d.jsonl", [{"id": f"q{i}", "question": f"{i}?", "reference": "answer 0"} for i in range(n)])
     http(suite, endpoint, "repeats: 2, temperature: 1")
@@ -279,7 +282,7 @@ def test_a_killed_generation_goes_on_without_making_an_answered_call_again(
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
     assert len(runs(suite.parent)) == 1
-    results = told(cli("run", suite, "--json"))
+    results = ran(suite)
     log = endpoint.log()
     assert len(log) <= 2 * n + kills * in_flight
     assert len({entry.prompt for entry in log}) == 2 * n
@@ -288,7 +291,7 @@ def test_a_killed_generation_goes_on_without_making_an_answered_call_again(
     assert [row["id"] for row in rows] == [f"q{i}{mark}" for i in range(n) for mark in ("", "#2")]
     endpoint.reset()
     (suite.parent / "whole").mkdir()
-    whole = told(cli("run", suite, "--json", "--store", suite.parent / "other", "--out", suite.parent / "whole"))
+    whole = ran(suite, store=str(suite.parent / "other"), out=suite.parent / "whole")
     plain = [{key: row[key] for key in row if key != "latency_ms"} for row in rows]
     assert plain == [{key: row[key] for key in row if key != "latency_ms"} for row in lines(suite.parent / "whole")]
     assert results["metrics"]["levenshtein.distance"] == whole["metrics"]["levenshtein.distance"]
@@ -317,45 +320,45 @@ def test_ctrl_c_says_how_to_go_on(suite: Path, cli: Any, endpoint: Any) -> None:
     assert len(endpoint.log()) <= 400 + 8
 
 
-def test_a_spent_budget_stops_all_variants_and_a_larger_one_goes_on(suite: Path, cli: Any, endpoint: Any) -> None:
+def test_a_spent_budget_stops_all_variants_and_a_larger_one_goes_on(suite: Path, endpoint: Any) -> None:
     endpoint.reset()
     http(suite, endpoint, "max_tokens: 9").write_text(
         suite.read_text().replace("prompts/ask.md]", "prompts/ask.md, prompts/kind.md]") + "budget: {max_calls: 30}\n"
     )
-    done = cli("run", suite)
-    assert done.returncode == 3, done.stdout
-    assert "the budget of 30 calls is spent" in done.stderr
+    with pytest.raises(BudgetSpent, match="the budget of 30 calls is spent"):
+        side_by_side(suite)
     assert len(endpoint.log()) == 30
     suite.write_text(suite.read_text().replace("max_calls: 30", "max_calls: 100"))
-    matrix = told(cli("run", suite, "--json"))
+    matrix = side_by_side(suite)
     assert len(endpoint.log()) == 40
     assert [line["name"] for line in matrix["lines"]] == ["ask@local", "kind@local"]
     assert len(runs(suite.parent)) == 2
 
 
-def test_retry_errors_asks_again_only_for_what_failed(suite: Path, cli: Any, endpoint: Any) -> None:
+def test_retry_errors_asks_again_only_for_what_failed(suite: Path, endpoint: Any) -> None:
     endpoint.reset(unknown=("max_tokens", "max_completion_tokens"))
-    first = told(cli("run", http(suite, endpoint), "--json"))
+    first = ran(http(suite, endpoint))
     assert first["metrics"]["levenshtein.distance"]["errors"] == 20
     endpoint.reset()
-    half = told(cli("run", suite, "--json", "--retry-errors"))
+    half = ran(suite, retry_errors=True)
     assert half["metrics"]["levenshtein.distance"]["n"] == 20
     assert len(endpoint.log()) == 20
     before = lines(runs(suite.parent)[-1])
     endpoint.reset()
-    again = told(cli("run", suite, "--json", "--retry-errors", "--no-cache"))
+    again = ran(suite, retry_errors=True)
     assert endpoint.log() == []
+    assert again["usage"]["cached"] == 0, "what was answered is taken over, not asked of the cache"
     assert again["metrics"] == half["metrics"]
     assert before in [lines(folder) for folder in runs(suite.parent)]
 
 
 def test_no_cache_asks_again_and_another_prompt_is_another_run(suite: Path, cli: Any, endpoint: Any) -> None:
     endpoint.reset()
-    told(cli("run", http(suite, endpoint), "--json"))
+    ran(http(suite, endpoint))
     told(cli("run", suite, "--json", "--no-cache"))
     assert len(endpoint.log()) == 40
     (suite.parent / "prompts/ask.md").write_text("Say: {{ question }}")
-    changed = told(cli("run", suite, "--json"))
+    changed = ran(suite)
     assert len(endpoint.log()) == 60
     assert changed["dataset"]["generated"]["prompt_version"] != "ask:2"
 
@@ -404,7 +407,7 @@ def test_a_draw_that_could_not_be_scored_is_no_draw() -> None:
     assert np.isnan(np.delete(rows, [0, 6], axis=0)).all()
 
 
-def test_draws_are_records_that_share_a_cluster_and_pass_k_stands_beside_the_mean(suite: Path, cli: Any, endpoint: Any) -> None:
+def test_draws_are_records_that_share_a_cluster_and_pass_k_stands_beside_the_mean(suite: Path, endpoint: Any) -> None:
     endpoint.reset()
     suite.write_text(
         HTTP.format(url=endpoint.url, more="repeats: 4, temperature: 0.9").replace(
@@ -412,7 +415,7 @@ def test_draws_are_records_that_share_a_cluster_and_pass_k_stands_beside_the_mea
         )
         + "slices: [kind]\ngates: [{metric: regex.pass@2, min: 0.1}]\n"
     )
-    results = told(cli("run", suite, "--json"))
+    results = ran(suite)
     assert {entry.body.get("seed") for entry in endpoint.log()} == {None, 1, 2, 3}
     assert {entry.body["temperature"] for entry in endpoint.log()} == {0.9}
     (folder,) = runs(suite.parent)
@@ -435,25 +438,22 @@ def test_draws_are_records_that_share_a_cluster_and_pass_k_stands_beside_the_mea
     assert list(metrics).index("regex.pass^2") == list(metrics).index("regex") + 1
 
 
-def test_draws_at_temperature_0_are_warned_of(suite: Path, cli: Any) -> None:
+def test_draws_at_temperature_0_are_warned_of(suite: Path) -> None:
     suite.write_text(SCRIPTED.replace("prompts/ask.md]}", "prompts/ask.md], repeats: 2, temperature: 0}"))
-    assert (
-        "warning: generate: 2 draws at temperature 0 differ only by what the server leaves to chance"
-        in cli("run", suite).stderr
-    )
+    with pytest.warns(UserWarning, match="2 draws at temperature 0 differ only by what the server leaves to chance"):
+        ran(suite)
 
 
-def test_an_id_that_a_draw_would_take_is_told_first(suite: Path, cli: Any, jsonl: Any) -> None:
+def test_an_id_that_a_draw_would_take_is_told_first(suite: Path, jsonl: Any) -> None:
     jsonl(suite.parent / "d.jsonl", [{"id": name, "question": "1?", "reference": "odd"} for name in ("a", "a#2")])
     suite.write_text(SCRIPTED.replace("prompts/ask.md]}", "prompts/ask.md], repeats: 2, temperature: 1}"))
-    done = cli("run", suite)
-    assert done.returncode == 2
-    assert 'd.jsonl: the id "a#2" is what a further draw of "a" would be called' in done.stderr
+    with pytest.raises(SpecError, match=r'd.jsonl: the id "a#2" is what a further draw of "a" would be called'):
+        ran(suite)
 
 
-def test_samples_are_further_draws_at_their_own_temperature(suite: Path, cli: Any, endpoint: Any) -> None:
+def test_samples_are_further_draws_at_their_own_temperature(suite: Path, endpoint: Any) -> None:
     endpoint.reset()
-    told(cli("run", http(suite, endpoint, "samples: {n: 3, temperature: 0.8}"), "--json"))
+    ran(http(suite, endpoint, "samples: {n: 3, temperature: 0.8}"))
     (folder,) = runs(suite.parent)
     for row in lines(folder):
         assert len(set(row["samples"])) == 3
@@ -496,9 +496,9 @@ def test_every_variant_is_a_run_of_its_own_and_a_line_of_the_matrix(suite: Path,
     assert sorted(path.name for path in stored) == ["matrix.html", "matrix.json", "matrix.md"]
 
 
-def test_differences_in_the_matrix_are_those_of_a_paired_comparison(suite: Path, cli: Any) -> None:
+def test_differences_in_the_matrix_are_those_of_a_paired_comparison(suite: Path) -> None:
     suite.write_text(SEVERAL)
-    matrix = told(cli("run", suite, "--json"))
+    matrix = side_by_side(suite)
     by_name = {line["name"]: line for line in matrix["lines"]}
     suite.write_text(
         SCRIPTED.replace("[small], ", "[large], ")
@@ -507,14 +507,14 @@ def test_differences_in_the_matrix_are_those_of_a_paired_comparison(suite: Path,
         ).replace("gates:\n", "")
     )
     suite.write_text(suite.read_text().replace("gates: [{metric: errors, max: 0.5}]\n", "gates:\n"))
-    gate = told(cli("run", suite, "--json"))["gates"][0]
+    gate = ran(suite)["gates"][0]
     line = by_name["ask@large"]["metrics"]["exact_match"]
     assert (gate["observed"], gate["ci"]) == (pytest.approx(line["diff"]), pytest.approx(line["diff_ci"]))
 
 
-def test_a_route_is_worth_what_its_picks_are_worth(suite: Path, cli: Any) -> None:
+def test_a_route_is_worth_what_its_picks_are_worth(suite: Path) -> None:
     suite.write_text(SEVERAL)
-    matrix = told(cli("run", suite, "--json"))
+    matrix = side_by_side(suite)
     scores, kinds = {}, {}
     for folder in runs(suite.parent):
         variant = json.loads((folder / "results.json").read_bytes())["dataset"]["generated"]["variant"]
@@ -540,14 +540,11 @@ def test_the_terminal_shows_the_matrix_and_the_exit_code_is_the_worst(suite: Pat
     assert "ask@large " in done.stdout
     assert "1 of 20 answers failed" in done.stdout
     assert "exit 1: a gate did not pass in" in done.stdout
-    suite.write_text(SEVERAL)
-    assert cli("run", suite).returncode == 0
 
 
-def test_out_holds_a_folder_for_each_variant(suite: Path, cli: Any) -> None:
+def test_out_holds_a_folder_for_each_variant(suite: Path) -> None:
     suite.write_text(SEVERAL)
-    done = cli("run", suite, "--out", "here")
-    assert done.returncode == 0, done.stderr
+    assert side_by_side(suite, out="here")["exit_code"] == 0
     assert sorted(path.name for path in (suite.parent / "here").iterdir()) == [
         "ask@large", "ask@small", "kind@large", "kind@small", "matrix.html", "matrix.json", "matrix.md",
     ]  # fmt: skip
@@ -592,11 +589,8 @@ def held(monkeypatch: pytest.MonkeyPatch) -> str:
     """A registered backend of that kind."""
     from evalkit.core import registry
 
-    name = f"held{len(EVENTS)}_{os.getpid()}"
-    try:
-        registry.find("backend", "held")
-    except LookupError:
-        evalkit.backend("held")(local_backend(name))
+    monkeypatch.setattr(registry, "_table", dict(registry._table))
+    evalkit.backend("held")(local_backend("held"))
     EVENTS.clear()
     return "held"
 
@@ -627,7 +621,7 @@ metrics: [{use: yes_no, question: Is it?}]
     assert EVENTS == ["load one", "ask one", "unload one"]
 
 
-def test_an_answer_that_was_cut_off_counts_and_is_told(suite: Path, held: str, cli: Any) -> None:
+def test_an_answer_that_was_cut_off_counts_and_is_told(suite: Path, held: str) -> None:
     (suite.parent / "prompts/ask.md").write_text("{% if question == 'what is 3?' %}cut{% endif %} {{ question }}")
     suite.write_text("""
 dataset: d.jsonl
@@ -635,6 +629,7 @@ backends: {one: {kind: held, model: one}}
 generate: {backends: [one], prompts: [prompts/ask.md], max_tokens: 5}
 metrics: [exact_match]
 slices: [finish]
+report: [html]
 """)
     run = evalkit.run(suite)
     assert run["exact_match"].errors == 0
@@ -642,9 +637,7 @@ slices: [finish]
     assert {part.by["finish"]: part.n for part in run.slices} == {"stop": 19, "length": 1}
     row = lines(run.folder)[3]
     assert (row["output"], row["finish"]) == ("half of it", "length")
-    shown = cli("show", run.run_id, "--markdown", "r.md", "--html", "r.html")
-    assert shown.returncode == 0, shown.stderr
-    assert "1 cut off at 5 tokens" in (suite.parent / "r.html").read_text()
+    assert "1 cut off at 5 tokens" in (run.folder / "report.html").read_text()
 
 
 # --- in Python -------------------------------------------------------------------------------------------------------

@@ -11,9 +11,9 @@ import pyarrow.parquet as pq
 import pytest
 
 import evalkit
-from evalkit.core.parse import parsed
 from evalkit.backends.scripted import Scripted
 from evalkit.core.errors import BackendError
+from evalkit.core.parse import parsed
 
 SUITE = """
 dataset: {path: d.jsonl}
