@@ -1,4 +1,4 @@
-"""DeepEval's GEval over records from stdin; runs in an environment of its own, started by bench_geval.py."""
+"""DeepEval's GEval over records from stdin; runs in an environment of its own, started by model_geval.py."""
 
 from __future__ import annotations
 

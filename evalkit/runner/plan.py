@@ -64,15 +64,20 @@ class Plan:
         names = dict.fromkeys((*((spec.backend,) if spec.backend else ()), *others))
         return fingerprint(spec.metric, backend="+".join(self.backends[name].identity for name in names) or None)
 
+    def _shown(self, name: str) -> str:
+        """A backend's model, for readers; its name in the suite where the model comes from the environment."""
+        spec = self.suite.backends.get(name)
+        if spec is not None and "model_env" in spec.options:
+            return name
+        backend = self.backends[name]
+        return str(getattr(backend, "shown", None) or getattr(backend, "model", None) or name)
+
     def about(self, spec: MetricSpec) -> str | None:
         """What a reader must know of a judged value: ``raw 1–5, logprob, judge: NAME``."""
         if not isinstance(spec.metric, ModelMetric) or spec.backend is None:
             return None
         names = dict.fromkeys((spec.backend, *spec.metric.others()))
-        shown = [
-            str(getattr(self.backends[name], "shown", None) or getattr(self.backends[name], "model", None) or name)
-            for name in names
-        ]
+        shown = [self._shown(name) for name in names]
         judges = f"judge{'s' if len(shown) > 1 else ''}: {', '.join(shown)}"
         return ", ".join(filter(None, (spec.metric.about(), spec.metric.mode, judges)))
 

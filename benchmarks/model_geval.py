@@ -8,7 +8,7 @@ its own OpenAI model class, which weights by log-probabilities, its own steps, a
 Needs a server that is not part of the benchmark, and the SummEval file:
 
     python -m vllm.entrypoints.openai.api_server --model FOLDER --served-model-name judge --port 8000 …
-    python benchmarks/bench_geval.py --url http://127.0.0.1:8000/v1 --model judge --summeval FILE --peer PYTHON
+    python benchmarks/model_geval.py --url http://127.0.0.1:8000/v1 --model judge --summeval FILE --peer PYTHON
 
 ``--peer`` is the Python of an environment with DeepEval in it; without it, only evalkit is measured.
 """

@@ -3,7 +3,7 @@
 Both have the model loaded, and one pair scored, before the clock starts. evalkit's side is what a run does: records in batches
 of 50, each text through the pipeline to the backend.
 
-    python benchmarks/bench_bertscore.py [--quick] [--out FOLDER]
+    python benchmarks/model_bertscore.py [--quick] [--out FOLDER]
 """
 
 from __future__ import annotations
