@@ -182,7 +182,7 @@ class Pipeline:
                 call.reply = None  # kept by a version that took it; ask again
             else:
                 call.cached = True
-                self.account.cached += 1
+                self.account.hit()
                 return value
         flight = self._flights.get(key)
         if flight is not None:
@@ -197,7 +197,7 @@ class Pipeline:
                 call.reply = None  # it was what somebody else asked for
             else:
                 call.cached = True
-                self.account.cached += 1
+                self.account.hit()
                 return value
         with self._flying(key) as flight:
             value, call.reply = await self._retried(request, parse, call, len(body))
@@ -243,7 +243,7 @@ class Pipeline:
             if self.live:
                 self.account.add(reply, self.model)
             else:
-                self.account.cached += 1
+                self.account.hit()
             self.limiter.corrected(reply.prompt_tokens + reply.completion_tokens - size // 4)
             if reply.finish == "length" and request.whole:
                 raise Malformed(f"the reply was cut off after {reply.completion_tokens} tokens")
@@ -254,7 +254,7 @@ class Pipeline:
             try:
                 return await self._sent(once, size // 4)
             except Malformed:
-                self.account.trouble["malformed"] += 1
+                self.account.failed("malformed")
                 failures["malformed"] += 1
                 if failures["malformed"] >= min(self.attempts, MALFORMED):
                     raise
@@ -314,7 +314,7 @@ class Pipeline:
             BackendError: there have been enough.
             BackendRefused: the server asks for more patience than anybody has.
         """
-        self.account.trouble[error.kind] += 1
+        self.account.failed(error.kind)
         absent = error.kind in CROWDED or error.kind == "connection"
         of = "not now" if absent else "failed"
         failures[of] += 1
@@ -378,16 +378,16 @@ class Pipeline:
         if kept is not None:
             with suppress(msgspec.DecodeError):
                 held = msgspec.msgpack.decode(kept, type=kind)
-                self.account.cached += 1
+                self.account.hit()
                 return held
         while (flight := self._flights.get(key)) is not None:
             with suppress(_Deserted):
                 shared: T = await _joined(flight)
-                self.account.cached += 1
+                self.account.hit()
                 return shared
         with self._flying(key) as flight:
             made = await self.sent(make, len(body) // 4)
-            self.account.calls += 1
+            self.account.answered()
             self._keep(key, msgspec.msgpack.encode(made))
             flight.set_result(made)
         return made

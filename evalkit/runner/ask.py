@@ -26,7 +26,6 @@ from evalkit.store.calls import write_calls
 from evalkit.store.parts import Part, part_path, read_part, write_part
 
 BATCH = 50  # records; what a kill can lose of one metric, and their replies are in the cache
-KEEP_EVERY_S = 0.25
 ENDS_THE_RUN = (BackendRefused, BudgetSpent, StoreError)
 
 
@@ -73,21 +72,11 @@ class Asking:
         Backends elsewhere are asked all at once. Those that hold a model in this process follow one another, and each gives
         its memory back before the next one loads.
         """
-        keeping = asyncio.create_task(self._keeping())
-        try:
+        with self.models.account.kept(self.folder):
             for labels, local in self._turns():
                 await self._turn(labels)
                 if local is not None:
                     await self.models.close(local)
-        finally:
-            keeping.cancel()
-            self.models.account.keep(self.folder)
-
-    async def _keeping(self) -> None:
-        """Write down what was spent, again and again: a budget holds for a run that is killed and goes on, too."""
-        while True:
-            await asyncio.sleep(KEEP_EVERY_S)
-            self.models.account.keep(self.folder)
 
     def _turns(self) -> Iterator[tuple[list[str], str | None]]:
         """Labels to ask together, and the backend to close after them."""

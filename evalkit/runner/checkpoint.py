@@ -20,7 +20,7 @@ from evalkit.store.files import explained
 from evalkit.store.table import ROWS, SCORES
 
 GENERATED = "generated.jsonl"  # the records of a run that generated them, with their answers
-_PART = re.compile(r"\.?\d{5}\.(?:.+\.)?arrow(?:\.\d+\.tmp)?|\.?spent\.json(?:\.tmp)?")
+_PART = re.compile(r"\.?\d{5}\.(?:.+\.)?arrow(?:\.\d+\.tmp)?|spent\.json")
 _HALF = re.compile(r"\..+\.(?:arrow|parquet|json|jsonl|html|md|xml|prom)\.\d+\.tmp")
 _RESULTS = re.compile(rb'\s*\{\s*"evalkit":\s*"[^"]*",\s*"run_id":')
 

@@ -18,7 +18,7 @@ from evalkit.core.errors import BackendError, BackendRefused
 from evalkit.core.workers import Workers
 from evalkit.records.chunk import Chunk
 from evalkit.records.dataset import DataSet, scan
-from evalkit.runner.ask import BATCH, ENDS_THE_RUN, KEEP_EVERY_S, calls_path, columns_of
+from evalkit.runner.ask import BATCH, ENDS_THE_RUN, calls_path, columns_of
 from evalkit.runner.checkpoint import GENERATED
 from evalkit.runner.data import CHUNK_RECORDS, SMALL, SMALL_CHUNK_RECORDS
 from evalkit.runner.models import Models
@@ -98,25 +98,10 @@ class Generation:
         size = self._size * self.spec.draws
         done = sum(min(self._size, count) for path, count in self._parts() if path.exists())
         self.progress.start("generating", done)
-        async with self._books(), _window(2 + -(-2 * at_once // size), self.models) as window:
-            for batch in self._open():
-                await window.start(self._answer(batch, pipeline))
-
-    @asynccontextmanager
-    async def _books(self) -> AsyncIterator[None]:
-        """Writes down what was spent, again and again: a budget holds for a run that is killed and goes on, too."""
-
-        async def keep() -> None:
-            while True:
-                await asyncio.sleep(KEEP_EVERY_S)
-                self.models.account.keep(self.folder / "parts")
-
-        keeping = asyncio.create_task(keep())
-        try:
-            yield
-        finally:
-            keeping.cancel()
-            self.models.account.keep(self.folder / "parts")
+        with self.models.account.kept(self.folder / "parts"):
+            async with _window(2 + -(-2 * at_once // size), self.models) as window:
+                for batch in self._open():
+                    await window.start(self._answer(batch, pipeline))
 
     @property
     def _size(self) -> int:

@@ -411,17 +411,18 @@ def test_who_waits_to_be_sent_again_is_told_when_the_run_ends() -> None:
 
 def test_what_was_spent_is_written_down_and_read_again(tmp_path: Any) -> None:
     first = Account({"m": Price(1.0, 1.0)}, max_calls=10)
-    for _ in range(3):
-        first.spend()
-        first.add(Reply("", prompt_tokens=1_000_000, completion_tokens=500_000), "m")
-    first.trouble["429"] += 2
-    first.keep(tmp_path)
-    second = Account({"m": Price(1.0, 1.0)}, max_calls=10)
-    second.resume(tmp_path)
+    first.failed("429")  # before there is anywhere to write
+    with first.kept(tmp_path):
+        for _ in range(3):
+            first.spend()
+            first.add(Reply("", prompt_tokens=1_000_000, completion_tokens=500_000), "m")
+        first.failed("429")
+        second = Account({"m": Price(1.0, 1.0)}, max_calls=10)
+        second.resume(tmp_path)  # as if the first had been killed here
     assert second.usage() == first.usage()
-    assert (second.sent, second.cost) == (3, pytest.approx(4.5))
-    second.spend()
-    second.keep(tmp_path)
+    assert (second.sent, second.cost, second.trouble) == (3, pytest.approx(4.5), {"429": 2})
+    with second.kept(tmp_path):
+        second.spend()
     third = Account(max_calls=4)
     third.resume(tmp_path)
     with pytest.raises(BudgetSpent):
