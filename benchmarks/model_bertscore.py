@@ -52,7 +52,7 @@ def ours(n: int, least: int, most: int, idf: bool) -> Callable[[], np.ndarray]:
         return np.concatenate([metric.record_values(each) for each in rows])
 
     models.run(score(1 + idf))
-    models.backends[""]._kept.clear()  # type: ignore[attr-defined]
+    models.backends[""]._once.clear()  # type: ignore[attr-defined]
     return lambda: models.run(score(n))
 
 

@@ -90,6 +90,7 @@ class Desk:
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
         """As `Tools.embed`."""
         method = self._pipeline.method("embed")
+        self._expect("vector")
 
         async def one(text: str) -> bytes:
             async def make() -> bytes:
@@ -103,6 +104,7 @@ class Desk:
     async def encode(self, texts: Sequence[str], layer: int | None = None) -> list[Encoded]:
         """As `Tools.encode`; the backend itself keeps what it encoded, for vectors are many."""
         method = self._pipeline.method("encode")
+        self._expect(layer)
 
         async def one(text: str) -> Encoded:
             async def make() -> Encoded:
@@ -112,6 +114,12 @@ class Desk:
             return await self._pipeline.sent(make, len(text) // 4)
 
         return list(await asyncio.gather(*map(one, texts)))
+
+    def _expect(self, need: int | str | None) -> None:
+        """Tell the backend before the first question: metrics begin to ask together, and one pass can serve all of them."""
+        expect = getattr(self._pipeline.backend, "expect", None)
+        if expect is not None:
+            expect(need)
 
     async def classify(self, texts: Sequence[str], pairs: Sequence[str] | None = None) -> NDArray[np.float64]:
         """As `Tools.classify`."""

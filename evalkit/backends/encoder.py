@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from array import array
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property, lru_cache
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +23,16 @@ _OFFSET = frozenset(
 )
 
 
+VECTOR: Final = "vector"
+Need = int | None | Literal["vector"]
+"""Token vectors behind so many layers, behind all (None), or the one vector of a text."""
+
+Passed = Mapping[Need, Any]
+"""What a pass gave of a text: `Encoded` for a layer, an array for its vector."""
+
+_READ = 4096  # texts whose tokens are remembered
+
+
 @dataclass(frozen=True)
 class Text:
     """A text, or a pair, as tokens; special ones are among them, and marked."""
@@ -29,11 +40,16 @@ class Text:
     ids: tuple[int, ...]
     types: tuple[int, ...] | None  # which text of a pair each token is of
     special: tuple[bool, ...]
-    layer: int | None = None
+    sentence: bool = False  # read as a text that is to have one vector
 
     @property
     def length(self) -> int:
         return len(self.ids)
+
+    @cached_property
+    def key(self) -> tuple[bytes, bytes]:
+        """What makes two texts one to a model."""
+        return array("i", self.ids).tobytes(), bytes(self.types or ())
 
 
 class EncoderModel:
@@ -61,54 +77,115 @@ class EncoderModel:
         if classifies and config.pad_token_id is None:  # by which a causal classifier finds the last token
             config.pad_token_id = self._pad
         self._dense = [_linear(card, path, activation, model) for path, activation in self.sentence.dense]
+        self._sentence_most = min(self.most, self.sentence.most or self.most)
+        self._remembered = lru_cache(_READ)(self._read)
+        self._probe = self.read("Ab cd")
+        self._one_reading = self.read_sentence("Ab cd").ids == self._probe.ids  # a sentence is read as any other text
+        self._tried: dict[int, bool] = {}  # by layer: whether a deeper pass gives it on its way
 
     # --- texts as tokens ---
 
-    def read(self, text: str, pair: str | None = None, layer: int | None = None) -> Text:
+    def read(self, text: str, pair: str | None = None) -> Text:
         """The tokens of a text; what is too long is cut at its end, of a pair the longer one first."""
-        pairs = [pair] if pair is not None else None  # lists, for by itself an empty second text would be taken for none
-        told = self.tokenizer([text], pairs, truncation=True, max_length=self.most, return_special_tokens_mask=True)
-        types = told.get("token_type_ids")
-        special = tuple(bool(mark) for mark in told["special_tokens_mask"][0])
-        return Text(tuple(told["input_ids"][0]), tuple(types[0]) if types is not None else None, special, layer)
+        return self._remembered(text, pair, self.most, False)
 
     def read_sentence(self, text: str) -> Text:
         """The tokens of a text that is to have one vector."""
         shown = self.sentence.prompt + text
-        most = min(self.most, self.sentence.most or self.most)
-        told = self.tokenizer(shown.lower() if self.sentence.lower else shown, truncation=True, max_length=most)
+        return self._remembered(shown.lower() if self.sentence.lower else shown, None, self._sentence_most, True)
+
+    def _read(self, text: str, pair: str | None, most: int, sentence: bool) -> Text:
+        pairs = [pair] if pair is not None else None  # lists, for by itself an empty second text would be taken for none
+        told = self.tokenizer([text], pairs, truncation=True, max_length=most, return_special_tokens_mask=True)
         types = told.get("token_type_ids")
-        return Text(tuple(told["input_ids"]), tuple(types) if types is not None else None, ())
+        special = tuple(bool(mark) for mark in told["special_tokens_mask"][0])
+        return Text(tuple(told["input_ids"][0]), tuple(types[0]) if types is not None else None, special, sentence)
 
     # --- batches ---
 
-    def encoded(self, texts: Sequence[Text]) -> list[Encoded]:
-        """Token vectors of each text at its layer, those of special tokens among them, and marked."""
-        import torch
+    def looked_up(self, texts: Sequence[Text]) -> list[Encoded]:
+        """Token vectors of each text before the first layer."""
+        return [made[0] for made in self._pass(texts, [0])]
 
-        answers: dict[int, Encoded] = {}
-        for layer in dict.fromkeys(text.layer for text in texts):
-            rows = [row for row, text in enumerate(texts) if text.layer == layer]
-            with torch.inference_mode(), self._layers(layer):
-                vectors = self._vectors([texts[row] for row in rows])[0].float().cpu().numpy()
-            for place, row in enumerate(rows):
-                text = texts[row]
-                ids, special = np.array(text.ids, dtype=np.int64), np.array(text.special, dtype=bool)
-                answers[row] = Encoded(ids, vectors[place, : text.length].copy(), special)
-        return [answers[row] for row in range(len(texts))]
+    def passed(self, texts: Sequence[Text], wanted: Collection[Need]) -> list[Passed]:
+        """What is wanted of each text, from one pass through the layers; token vectors have those of special tokens too.
 
-    def embedded(self, texts: Sequence[Text]) -> list[NDArray[np.float32]]:
-        """One vector of each text."""
+        Where sentences are read otherwise than other texts (a prompt stands before them), they give their vector alone, and
+        the others none. Where something follows the layers (a last norm), which each layer's vectors are to have behind
+        them, there is a pass for every layer.
+        """
+        answers: list[dict[Need, Any]] = [{} for _ in texts]
+        for needs, rows in self._alike(texts, {self.settled(need) for need in wanted}).items():
+            some = [texts[row] for row in rows]
+            for together in self._together(needs):
+                for row, made in zip(rows, self._pass(some, together)):
+                    answers[row].update(made)
+        return list(answers)
+
+    def _alike(self, texts: Sequence[Text], wanted: Collection[Need]) -> Mapping[frozenset[Need], list[int]]:
+        """The rows of texts of which the same is to be given; as one, where they differ by a vector too many."""
+        layers = frozenset(need for need in wanted if need != VECTOR and self.lacks(need) is None)
+        if VECTOR not in wanted or self._one_reading:
+            short = VECTOR in wanted and any(text.length <= self._sentence_most for text in texts)
+            return {layers | {VECTOR} if short else layers: list(range(len(texts)))}
+        found: dict[frozenset[Need], list[int]] = {}
+        for row, text in enumerate(texts):
+            found.setdefault(frozenset({VECTOR}) if text.sentence else layers, []).append(row)
+        return found
+
+    def _together(self, needs: frozenset[Need]) -> list[list[Need]]:
+        """What one pass can give, by passes."""
+        deepest = [need for need in needs if need is None or need == VECTOR]
+        counted = sorted((need for need in needs if isinstance(need, int)), reverse=True)
+        alone: list[Need] = [need for need in counted[0 if deepest else 1 :] if not self._on_the_way(need)]
+        together: list[Need] = [*deepest, *(need for need in counted if need not in alone)]
+        passes = [together, *([need] for need in alone)]
+        return [needs_of_one for needs_of_one in passes if needs_of_one]
+
+    def _pass(self, texts: Sequence[Text], needs: Sequence[Need]) -> list[dict[Need, Any]]:
+        """One pass through as many layers as the needs take."""
         import torch
 
         with torch.inference_mode():
-            vectors, mask = self._vectors(texts)
-            found = self.sentence.pooled(vectors.float(), mask)
-            for linear in self._dense:
-                found = linear(found)
-            if self.sentence.normalised:
-                found = torch.nn.functional.normalize(found, dim=-1)
-            return list(found.cpu().numpy())
+            given = self._padded(texts)
+            last, between = self._run(given, needs)
+            found: dict[Need, Any] = {need: last if need is None else between.get(need, last) for need in needs}
+            if VECTOR in found:
+                found[VECTOR] = self._pooled(last, given["attention_mask"])
+            arrays = {need: value.float().cpu().numpy() for need, value in found.items()}
+        return [
+            {need: values[row].copy() if need == VECTOR else _encoded(text, values[row]) for need, values in arrays.items()}
+            for row, text in enumerate(texts)
+        ]
+
+    def _run(self, given: Mapping[str, Any], needs: Sequence[Need]) -> tuple[Any, dict[Need, Any]]:
+        """The last of the layers' outputs, with what follows them, and those of the layers on the way."""
+        counted = sorted(need for need in needs if isinstance(need, int))
+        to_the_end = len(counted) < len(needs)
+        deepest = None if to_the_end else counted[-1]
+        between: dict[Need, Any] = {}
+        hooks = []
+        try:
+            for layer in counted if to_the_end else counted[:-1]:
+
+                def note(module: Any, given: Any, output: Any, layer: int = layer) -> None:  # noqa: ARG001
+                    between[layer] = output[0] if isinstance(output, tuple) else output
+
+                owner, name = self._list
+                hooks.append(getattr(owner, name)[layer - 1].register_forward_hook(note))
+            with self._layers(deepest):
+                return self._base(**given)[0], between
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+    def _pooled(self, vectors: Any, mask: Any) -> Any:
+        import torch
+
+        found = self.sentence.pooled(vectors.float(), mask)
+        for linear in self._dense:
+            found = linear(found)
+        return torch.nn.functional.normalize(found, dim=-1) if self.sentence.normalised else found
 
     def classified(self, texts: Sequence[Text]) -> list[list[float]]:
         """The logits of each text."""
@@ -119,10 +196,6 @@ class EncoderModel:
         with torch.inference_mode():
             logits: list[list[float]] = self.model(**self._padded(texts)).logits.float().tolist()
         return logits
-
-    def _vectors(self, texts: Sequence[Text]) -> tuple[Any, Any]:
-        given = self._padded(texts)
-        return self._base(**given)[0], given["attention_mask"]
 
     def _padded(self, texts: Sequence[Text]) -> dict[str, Any]:
         import torch
@@ -141,26 +214,47 @@ class EncoderModel:
             given["token_type_ids"] = filled([text.types or () for text in texts], 0)
         return given
 
+    # --- layers ---
+
+    def lacks(self, layer: int | None) -> str | None:
+        """Why the model has no such layer."""
+        if layer is None:
+            return None
+        if self._list is None:
+            return "its layers cannot be told apart"
+        total = self._base.config.num_hidden_layers
+        return None if 0 <= layer <= total else f"the model has the layers 0 to {total}, and no layer {layer}"
+
+    def settled(self, need: Need) -> Need:
+        """The same need under one name: behind the last layer is behind all."""
+        return None if isinstance(need, int) and need == self._base.config.num_hidden_layers else need
+
+    @cached_property
+    def _list(self) -> Any:
+        """Where the layers are: the module and the name of its list; None where that cannot be told."""
+        import torch
+
+        total = self._base.config.num_hidden_layers
+        return next(
+            (
+                (module, name)
+                for module in self._base.modules()
+                for name, child in module.named_children()
+                if isinstance(child, torch.nn.ModuleList) and len(child) == total
+            ),
+            None,
+        )
+
     @contextmanager
     def _layers(self, count: int | None) -> Iterator[None]:
         """Only the first layers of the model, for as long: what lies above the one that is wanted is not computed."""
-        import torch
-
         if count is None:
             yield
             return
-        total = self._base.config.num_hidden_layers
-        lists = [
-            (module, name)
-            for module in self._base.modules()
-            for name, child in module.named_children()
-            if isinstance(child, torch.nn.ModuleList) and len(child) == total
-        ]
-        if not 0 <= count <= total or not lists:
-            raise BackendRefused(
-                f"the model has the layers 0 to {total}, and no layer {count}" if lists else "its layers cannot be told apart"
-            )
-        owner, name = lists[0]
+        why = self.lacks(count)
+        if why is not None:
+            raise BackendRefused(why)
+        owner, name = self._list
         whole = getattr(owner, name)
         setattr(owner, name, whole[:count])
         try:
@@ -168,38 +262,22 @@ class EncoderModel:
         finally:
             setattr(owner, name, whole)
 
+    def _on_the_way(self, layer: int) -> bool:
+        """Whether a pass through all layers gives this layer's vectors on its way; tried out on a few tokens."""
+        if layer not in self._tried:
+            import torch
 
-class Kept:
-    """What was encoded, by layer and text: the latest, up to so many bytes."""
-
-    def __init__(self, most: int) -> None:
-        self.most, self.size = most, 0
-        self._held: OrderedDict[tuple[int | None, str], Encoded] = OrderedDict()
-
-    def get(self, key: tuple[int | None, str]) -> Encoded | None:
-        """What is held under a key; it is the latest from now on."""
-        found = self._held.get(key)
-        if found is not None:
-            self._held.move_to_end(key)
-        return found
-
-    def put(self, key: tuple[int | None, str], value: Encoded) -> None:
-        """Hold a value, and let go of the oldest ones beyond the limit."""
-        if key in self._held:
-            return
-        self._held[key] = value
-        self.size += _bytes(key, value)
-        while self.size > self.most:
-            self.size -= _bytes(*self._held.popitem(last=False))
-
-    def clear(self) -> None:
-        """Let go of everything."""
-        self._held.clear()
-        self.size = 0
+            given = self._padded([self._probe])
+            with torch.inference_mode():
+                between = self._run(given, [layer, None])[1][layer]
+                self._tried[layer] = torch.allclose(between, self._run(given, [layer])[0], rtol=1e-4, atol=1e-5)
+        return self._tried[layer]
 
 
-def _bytes(key: tuple[int | None, str], value: Encoded) -> int:
-    return value.vectors.nbytes + value.ids.nbytes + 2 * len(key[1]) + 500
+def _encoded(text: Text, vectors: NDArray[np.float32]) -> Encoded:
+    """Without what was filled up; the copy lets go of the batch's memory."""
+    ids, special = np.array(text.ids, dtype=np.int64), np.array(text.special, dtype=bool)
+    return Encoded(ids, vectors[: text.length].copy(), special)
 
 
 def _linear(card: Card, path: str, activation: str, model: Any) -> Any:

@@ -17,9 +17,10 @@ from evalkit.backends.batcher import Batcher
 from evalkit.backends.bleurt import MODEL_TYPE, load_bleurt
 from evalkit.backends.causal import CausalModel, Draw
 from evalkit.backends.chat import Template
-from evalkit.backends.encoder import EncoderModel, Kept, Text
+from evalkit.backends.encoder import VECTOR, EncoderModel, Need, Passed, Text
 from evalkit.backends.folder import Card
 from evalkit.backends.memory import honest_threads, release
+from evalkit.backends.once import Once
 from evalkit.backends.windows import Window, laid_out, windows
 from evalkit.core.asking import Capability, Encoded, Likelihood, Reply, Request
 from evalkit.core.errors import BackendError, BackendRefused, EvalkitError, MissingExtra
@@ -39,8 +40,9 @@ class Transformers:
     there is one; ``dtype``: ``auto`` is the stored one on CUDA, and float32 on a CPU; ``batch_tokens`` of a padded batch, the
     tokens to be written included; ``context``: tokens read at once, default all that the model takes; ``layer`` of token
     vectors, default the last; ``threads`` on a CPU, default as many as this process may use; ``template``: further arguments
-    of the chat template; ``keep_mib`` of token vectors held, so that no text is encoded twice; ``trust_remote_code`` runs the
-    code that comes with the model.
+    of the chat template; ``keep_mib`` of token vectors held, those of the latest texts: metrics share one pass over each text,
+    and one that comes again after its vectors had to go is encoded again; ``trust_remote_code`` runs the code that comes with
+    the model.
     """
 
     model: str
@@ -66,8 +68,7 @@ class Transformers:
         self.model = self.card.name
         self._loaded: _Loaded | None = None
         self._thread: ThreadPoolExecutor | None = None
-        self._flights: dict[tuple[int | None, str], asyncio.Future[Encoded]] = {}
-        self._kept = Kept(self.keep_mib * 2**20)
+        self._once = Once(self.keep_mib * 2**20)
 
     @cached_property
     def identity(self) -> str:
@@ -97,8 +98,7 @@ class Transformers:
         loaded, self._loaded = self._loaded, None
         if loaded is not None:
             loaded.stopped = True
-        self._flights.clear()
-        self._kept.clear()
+        self._once.clear()
         del loaded
         await asyncio.get_running_loop().run_in_executor(thread, release)
         thread.shutdown()
@@ -121,29 +121,29 @@ class Transformers:
             raise BackendError("the model's log-probabilities are not finite; try dtype: float32")
         return Likelihood(logprobs, sum(len(part.ids) for part in parts))
 
+    def expect(self, need: Need) -> None:
+        """Say beforehand what `embed` (``"vector"``) or `encode` (the layer) will be asked for: one pass then gives it all."""
+        if need != 0:
+            self._once.wanted.add(self.layer if need is None else need)
+
     async def embed(self, text: str) -> NDArray[np.float32]:
         """A text's vector, as sentence-transformers makes it."""
         loaded = await self._ready()
-        return await loaded.embed(loaded.encoder.read_sentence(text))
+        found: NDArray[np.float32] = await self._once.of(loaded.encoder.read_sentence(text), VECTOR, loaded.passed)
+        return found
 
     async def encode(self, text: str, layer: int | None = None) -> Encoded:
-        """A text's token vectors behind so many layers; the layers above are left out. No text is encoded twice."""
+        """A text's token vectors behind so many layers; what lies above all layers that are wanted is left out."""
         loaded = await self._ready()
-        key = (layer if layer is not None else self.layer, text)
-        kept = self._kept.get(key)
-        if kept is not None:
-            return kept
-        flight = self._flights.get(key)
-        if flight is not None and flight.get_loop() is asyncio.get_running_loop():
-            return await asyncio.shield(flight)
-        flight = self._flights[key] = asyncio.ensure_future(loaded.encode(loaded.encoder.read(text, layer=key[0])))
-        flight.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody need be waiting
-        try:
-            found = await asyncio.shield(flight)
-        finally:
-            if self._flights.get(key) is flight:
-                del self._flights[key]
-        self._kept.put(key, found)
+        number = layer if layer is not None else self.layer
+        why = loaded.encoder.lacks(number)
+        if why is not None:
+            raise BackendRefused(why)
+        need = loaded.encoder.settled(number)
+        read = loaded.encoder.read(text)
+        if need == 0:  # no layer is run, and nothing worth keeping
+            return await loaded.look_up(read)
+        found: Encoded = await self._once.of(read, need, loaded.passed)
         return found
 
     async def classify(self, text: str, pair: str | None = None) -> list[float]:
@@ -212,6 +212,9 @@ class _Loaded:
         self.encoder = EncoderModel(made, self.tokenizer, card, classifies=kind == "classifier", most=options.context)
         if self.device.startswith("cpu"):
             budget["budget"] = min(options.batch_tokens, _IN_CACHE)
-        self.encode = Batcher[Text, Encoded](self.encoder.encoded, lambda text: text.length, **budget)
-        self.embed = Batcher[Text, NDArray[np.float32]](self.encoder.embedded, lambda text: text.length, **budget)
+        wanted = options._once.wanted
+        self.passed = Batcher[Text, Passed](
+            lambda texts: self.encoder.passed(texts, tuple(wanted)), lambda text: text.length, **budget
+        )
+        self.look_up = Batcher[Text, Encoded](self.encoder.looked_up, lambda text: text.length, **budget)
         self.classify = Batcher[Text, list[float]](self.encoder.classified, lambda text: text.length, **budget)

@@ -354,39 +354,6 @@ def test_token_vectors_are_those_of_plain_transformers_at_every_layer(tiny: Tiny
             assert encoded.vectors.dtype == np.float32
 
 
-def test_no_text_is_encoded_twice(tiny: Tiny) -> None:
-    async def ask(backend: Transformers) -> int:
-        await backend.prepare()
-        assert backend._loaded is not None
-        seen = 0
-        encoded = backend._loaded.encoder.encoded
-
-        def counting(texts: Any) -> Any:
-            nonlocal seen
-            seen += len(texts)
-            return encoded(texts)
-
-        backend._loaded.encode._work = counting
-        await asyncio.gather(*(backend.encode(text, 2) for text in TEXTS * 4))
-        await asyncio.gather(*(backend.encode(text, 2) for text in TEXTS))
-        return seen
-
-    assert using(Transformers(str(tiny("encoder"))), ask) == len(TEXTS)
-
-
-def test_what_is_kept_stays_below_its_limit() -> None:
-    from evalkit.backends.encoder import Kept
-    from evalkit.core.asking import Encoded
-
-    kept = Kept(100_000)
-    for number in range(100):
-        kept.put((None, str(number)), Encoded(np.zeros(10, np.int64), np.zeros((10, 64), np.float32)))
-        assert kept.get((None, "0")) is not None, "what is used stays"
-        assert kept.size <= 100_000
-    assert kept.get((None, "1")) is None
-    assert kept.get((None, "99")) is not None
-
-
 def test_a_layer_that_the_model_lacks_is_told(tiny: Tiny) -> None:
     with pytest.raises(Exception, match="the layers 0 to 3, and no layer 9"):
         using(Transformers(str(tiny("encoder"))), lambda b: b.encode("text", 9))
