@@ -17,7 +17,7 @@ setup: .venv/.dev  ## install everything for development, and WordNet where it c
 
 test: setup debian .venv/.models  ## the test suite
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest
-	@if $(BIN)/python -c "import vllm" 2>/dev/null; then OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m vllm; \
+	@if $(BIN)/python -c "import vllm" 2>/dev/null; then OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m 'vllm and not stress'; \
 	else echo "NOT TESTED: the vLLM backend, for vLLM's CPU build could not be installed here" >&2; fi
 
 check: .venv/.dev  ## style, types, import order
@@ -31,7 +31,8 @@ bench: setup  ## measure against the peers, and write docs/performance.md
 	$(BIN)/python benchmarks/run_all.py
 
 stress: setup debian  ## long fault tests, and new examples for the property tests
-	$(BIN)/python -m pytest -m stress
+	$(BIN)/python -m pytest -m 'stress and not vllm'
+	@if $(BIN)/python -c "import vllm" 2>/dev/null; then OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n0 -m 'stress and vllm'; fi
 	EVALKIT_NEW_EXAMPLES=1 $(BIN)/python -m pytest -m hypothesis
 
 test-models: .venv/.dev .venv/.models  ## the real small models, fetched first (1.6 GB)

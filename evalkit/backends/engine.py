@@ -7,7 +7,7 @@ import contextlib
 import os
 import queue
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from itertools import count
@@ -15,6 +15,8 @@ from typing import Any
 
 from evalkit.backends.memory import release
 from evalkit.core.errors import BackendError
+
+OWN_PROCESS = "VLLM_ENABLE_V1_MULTIPROCESSING"
 
 
 class EngineDied(Exception):
@@ -93,6 +95,10 @@ class Engine:
         assert started is not None
         try:
             engine = self._make()
+            core = getattr(engine, "engine_core", None)
+            if hasattr(core, "outputs_queue"):
+                threading.Thread(target=self._watch, args=(core,), daemon=True).start()
+            del core
             started.set_result(engine)
             started = None
             while self._take(engine):
@@ -115,6 +121,13 @@ class Engine:
         engine = self._make = None  # type: ignore[assignment]
         release()
         self._ended.set()
+
+    def _watch(self, core: Any) -> None:
+        """Wake the thread when a core in a process of its own is killed: `step` would wait for ever for its next word."""
+        while not self._ended.wait(0.5):
+            if core.resources.engine_dead:
+                core.outputs_queue.put(EngineDied("its process was ended"))
+                return
 
     def _take(self, engine: Any) -> bool:
         """Let in whoever waits; with nothing to do, wait for somebody. False: the end."""
@@ -181,13 +194,8 @@ def _settle(pairs: Sequence[tuple[asyncio.Future[Any], Any]]) -> None:
             future.set_result(answer)
 
 
-def environment(threads: int, own_process: bool | None) -> Mapping[str, str]:
-    """What vLLM reads from the environment, as far as the user has not set it; to be set before vLLM is imported.
-
-    Args:
-        own_process: whether the engine's core runs in a process of its own; None: vLLM's default on CUDA, and not on a CPU,
-            where it would only start more slowly.
-    """
+def environment(threads: int) -> Mapping[str, str]:
+    """What vLLM reads from the environment, as far as the user has not set it; to be set before vLLM is imported."""
     told = {
         "VLLM_NO_USAGE_STATS": "1",
         "DO_NOT_TRACK": "1",
@@ -196,7 +204,19 @@ def environment(threads: int, own_process: bool | None) -> Mapping[str, str]:
         "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # or two engines on one machine would share the same cores
         "OMP_NUM_THREADS": str(threads),
     }
-    kept = {name: value for name, value in told.items() if name not in os.environ}
-    if own_process is not None:
-        kept["VLLM_ENABLE_V1_MULTIPROCESSING"] = "1" if own_process else "0"
-    return kept
+    return {name: value for name, value in told.items() if name not in os.environ}
+
+
+@contextlib.contextmanager
+def own_process(wanted: bool | None) -> Iterator[None]:
+    """Whether an engine that starts meanwhile gives its core a process of its own; None: as vLLM would have it."""
+    before = os.environ.get(OWN_PROCESS)
+    if wanted is not None:
+        os.environ[OWN_PROCESS] = str(int(wanted))
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(OWN_PROCESS, None)
+        else:
+            os.environ[OWN_PROCESS] = before

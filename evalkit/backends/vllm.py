@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.backends.chat import Template, seed_of
-from evalkit.backends.engine import Engine, EngineDied, environment
+from evalkit.backends.engine import OWN_PROCESS, Engine, EngineDied, environment, own_process
 from evalkit.backends.folder import Card
 from evalkit.backends.memory import honest_threads
 from evalkit.backends.sentence import Sentence
@@ -197,13 +197,14 @@ class VLLM:
 
     def _make(self) -> Any:
         """In the engine's thread: vLLM's engine from the options."""
-        given_to_it = environment(honest_threads(), self.own_process)
+        given_to_it = environment(honest_threads())
         os.environ.update(given_to_it)
         if "VLLM_LOGGING_LEVEL" in given_to_it:
             logging.getLogger("vllm").setLevel(logging.ERROR)  # while it is imported, it has not read that yet
         from vllm import EngineArgs, LLMEngine
         from vllm.platforms import current_platform
 
+        apart = self.own_process
         given: dict[str, Any] = {
             "model": self.card.path,
             "revision": self.card.revision,
@@ -225,11 +226,12 @@ class VLLM:
             most = int(self.card.config.get("max_position_embeddings") or self.context + 1)
             given["max_model_len"] = min(self.context + 1, most)  # a window, and the token that must be written behind it
         if current_platform.is_cpu():
-            os.environ.setdefault("VLLM_ENABLE_V1_MULTIPROCESSING", "0")
+            if apart is None and OWN_PROCESS not in os.environ:
+                apart = False  # it would only start more slowly
             given |= {"enforce_eager": True, "distributed_executor_backend": "uni"}
             if "VLLM_CPU_KVCACHE_SPACE" not in os.environ:
                 given["kv_cache_memory_bytes"] = _CPU_CACHE
-        with warnings.catch_warnings():
+        with own_process(apart), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of what its parts will drop one day
             return LLMEngine.from_engine_args(EngineArgs(**{**given, **self.engine}))
 

@@ -238,6 +238,32 @@ def test_an_engine_that_dies_is_replaced(engine: VLLM, loop: asyncio.Runner) -> 
     assert [reply.text for reply in fresh] == [reply.text for reply in before]
 
 
+@pytest.mark.stress
+def test_a_core_in_its_own_process_may_be_killed(tiny: Tiny, loop: asyncio.Runner, engine: VLLM) -> None:
+    """As the system does when memory is short: the run goes on with another engine."""
+    import psutil
+
+    loop.run(engine.close())
+    backend = VLLM(str(tiny("causal")), own_process=True, engine=EXACT)
+
+    async def run() -> tuple[list[Any], str, str]:
+        before = await backend.complete(asked("x"))
+        texts = [f"{n} {text}" for n in range(40) for text in TEXTS]
+        writing = [asyncio.create_task(backend.complete(asked(text, max_tokens=200))) for text in texts]
+        await asyncio.wait(writing, return_when=asyncio.FIRST_COMPLETED)  # well under way
+        for child in psutil.Process().children():
+            if "resource_tracker" not in " ".join(child.cmdline()):
+                child.kill()
+        lost = await asyncio.gather(*writing, return_exceptions=True)
+        after = await backend.complete(asked("x"))
+        await backend.close()
+        return lost, before.text, after.text
+
+    lost, before, after = loop.run(run())
+    assert {type(each) for each in lost} == {Reply, Retryable}
+    assert after == before
+
+
 def test_an_engine_that_keeps_dying_ends_the_run(tiny: Tiny, loop: asyncio.Runner, monkeypatch: pytest.MonkeyPatch) -> None:
     class Dying:
         """An engine that starts, and fails at the first step."""
