@@ -10,6 +10,7 @@ import numpy as np
 from evalkit.core.asking import Capability, Tools
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import ModelMetric
+from evalkit.core.errors import BackendRefused
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.stats.ratio import ratio
@@ -46,6 +47,6 @@ class Bleurt(ModelMetric):
         distinct = list(dict.fromkeys(pairs))
         logits = await tools.classify([first for first, _ in distinct], [second for _, second in distinct])
         if logits.shape[1] != 1:
-            raise ValueError(f"{tools.model} gives {logits.shape[1]} numbers a pair; a BLEURT checkpoint gives one")
+            raise BackendRefused(f"{tools.model} gives {logits.shape[1]} numbers a pair; a BLEURT checkpoint gives one")
         scores = dict(zip(distinct, logits[:, 0]))
         return Rows.of(references.best(np.array([scores[pair] for pair in pairs])), np.ones(len(batch)))

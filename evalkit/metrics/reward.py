@@ -10,7 +10,7 @@ import numpy as np
 from evalkit.core.asking import Capability, Tools
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import ModelMetric
-from evalkit.core.errors import SpecError
+from evalkit.core.errors import BackendRefused, SpecError
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.stats.ratio import ratio
@@ -21,7 +21,8 @@ from evalkit.stats.ratio import ratio
 class Reward(ModelMetric):
     """One logit of any sequence classifier over (input, output): a reward model, a topic, a tone; mean over records.
 
-    A logit is unbounded, and its scale the model's own.
+    A logit is unbounded, and its scale the model's own. An empty text is read like any other; a pair that is too long loses
+    the end of its longer text.
 
     Args:
         logit: which one, counted from 0; None: the only one.
@@ -59,22 +60,33 @@ class Reward(ModelMetric):
 
     async def measure(self, batch: Batch, tools: Tools) -> Rows:
         outputs = batch.texts("output")
-        if self.reads == "pair":
-            logits = await tools.classify(batch.texts("input"), outputs)
-        else:
-            logits = await tools.classify(outputs)
-        return Rows.of(self._chosen(logits, tools.model), np.ones(len(batch)))
+        pairs = list(zip(batch.texts("input"), outputs)) if self.reads == "pair" else [(text, None) for text in outputs]
+        distinct = {pair: place for place, pair in enumerate(dict.fromkeys(pairs))}
+        seconds = [second for _, second in distinct if second is not None]
+        found = await tools.classify([first for first, _ in distinct], seconds if self.reads == "pair" else None)
+        logits = found[[distinct[pair] for pair in pairs]]
+        chosen = self._chosen(logits, tools.model)
+        wrong = dict.fromkeys(
+            np.flatnonzero(~np.isfinite(logits).all(axis=1)).tolist(), "the model gave a logit that is no number"
+        )
+        return Rows.of(chosen, np.ones(len(batch)), errors=wrong)
 
     def _chosen(self, logits: Floats, model: str) -> Floats:
+        """The score of each row of logits, shape (n, k) to (n,).
+
+        Raises:
+            BackendRefused: of several logits none is named, or one that is not there.
+        """
         count = logits.shape[1]
         if self.logit is None and count > 1:
-            raise ValueError(f"{model} gives {count} logits; say which, `logit: 0` to `logit: {count - 1}`")
+            raise BackendRefused(f"{model} gives {count} logits; say which, `logit: 0` to `logit: {count - 1}`")
         if self.logit is not None and self.logit >= count:
-            raise ValueError(f"{model} gives {count} logits, counted from 0; there is none of number {self.logit}")
+            raise BackendRefused(f"{model} gives {count} logits, counted from 0; there is none of number {self.logit}")
+        logits = np.where(np.isfinite(logits), logits, 0.0)  # those rows are errors
+        own = logits[:, self.logit or 0]
         if not self.probability:
-            return logits[:, self.logit or 0]
+            return own
         if count == 1:
-            return 1 / (1 + np.exp(-logits[:, 0]))
-        raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-        chosen: Floats = raised[:, self.logit or 0] / raised.sum(axis=1)
-        return chosen
+            logits = np.stack([own, np.zeros(len(own))], axis=1)
+        share: Floats = np.exp(own - np.logaddexp.reduce(logits, axis=1))
+        return share

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 import evalkit
+from evalkit.core.errors import BackendRefused
 
 torch = pytest.importorskip("torch", reason="NOT TESTED: bleurt, for torch is not installed")
 pytest.importorskip("transformers", reason="NOT TESTED: bleurt, for transformers is not installed")
@@ -134,8 +135,8 @@ def test_a_sentencepiece_checkpoint_reads_a_pair_with_berts_marks(checkpoints, t
 def test_a_classifier_of_several_labels_is_no_bleurt(tiny):
     from evalkit.backends.transformers import Transformers
 
-    scores = evalkit.score("bleurt", ["a"], ["b"], backend=Transformers(str(tiny("classifier", labels=3))))
-    assert "gives 3 numbers a pair; a BLEURT checkpoint gives one" in scores.errors[0]
+    with pytest.raises(BackendRefused, match="gives 3 numbers a pair; a BLEURT checkpoint gives one"):
+        evalkit.score("bleurt", ["a"], ["b"], backend=Transformers(str(tiny("classifier", labels=3))))
 
 
 def test_each_pair_is_asked_once_and_nothing_is_asked_of_a_missing_output(checkpoints):
