@@ -64,7 +64,7 @@ def perplexity(found: Any) -> float:
 def test_english_is_likelier_than_its_words_in_disorder(small: Any, loop: asyncio.Runner) -> None:
     text, disorder = loop.run(all_of(map(small.likelihood, (real.PARAGRAPH, real.SHUFFLED))))
     assert 5 < perplexity(text) < 100  # a small model that was made for code
-    assert perplexity(disorder) > 20 * perplexity(text)
+    assert perplexity(disorder) > 10 * perplexity(text)
 
 
 def test_perplexity_is_that_of_plain_transformers(small: Any, loop: asyncio.Runner) -> None:
