@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 import numpy as np
@@ -17,7 +18,7 @@ from evalkit.core.errors import BackendError, BackendRefused, Problem, SpecError
 from evalkit.core.parse import parsed
 from evalkit.core.registry import judge
 from evalkit.core.rows import Floats, Rows
-from evalkit.judges.prompt import fenced, load
+from evalkit.judges.prompt import fenced, fill, load
 from evalkit.judges.score import in_scale, spelled_at, weighted
 from evalkit.specs.rubric import Rubric, lock_steps, locked_steps, read_rubric
 
@@ -120,7 +121,7 @@ class GEval(ModelMetric):
 
     def prompts(self) -> dict[str, str]:
         rubric = self._rubric
-        return {"geval": load("geval").text, rubric.name: f"{self._system()}\n\n{self._form()}"}
+        return {"geval": load("geval").text, rubric.name: f"{self._system}\n\n{self._form}"}
 
     async def prepared(self, tools: Tools) -> Self:
         """With the mode settled, and steps where the rubric has none."""
@@ -170,9 +171,9 @@ class GEval(ModelMetric):
                 rows.skipped[index] = "the output is empty: nothing to judge"
             else:
                 rows.values[index] = (
-                    np.mean([verdict.expected for verdict in verdicts]),
+                    sum(verdict.expected for verdict in verdicts) / len(verdicts),
                     1.0,
-                    np.mean([verdict.mass for verdict in verdicts]),
+                    sum(verdict.mass for verdict in verdicts) / len(verdicts),
                 )
                 rows.evidence[index] = self._evidence(verdicts)
                 if verdicts[0].reason is not None:
@@ -193,7 +194,7 @@ class GEval(ModelMetric):
         bare = self.reason == "none"
         verdict: Verdict = await tools.ask(
             messages,
-            None if bare else self._schema(),
+            None if bare else self._schema,
             call="score",
             choices=[str(score) for score in self._rubric.scores] if bare and self.mode != "logprob" else (),
             parse=self._verdict,
@@ -206,7 +207,7 @@ class GEval(ModelMetric):
 
     def _verdict(self, reply: Reply) -> Verdict:
         bare, scores = self.reason == "none", self._rubric.scores
-        told: Mapping[str, Any] = {} if bare else parsed(reply.text, self._schema())
+        told: Mapping[str, Any] = {} if bare else parsed(reply.text, self._schema)
         span = spelled_at(reply.text, bare=bare)
         score = in_scale(reply.text, span, scores)
         reason = None if bare else str(told["reason"])
@@ -233,9 +234,8 @@ class GEval(ModelMetric):
     def _messages(self, batch: Batch, index: int) -> Messages:
         fields = "\n\n".join(self._field(batch, name, index) for name in self._rubric.needs if name != "output")
         fields += "\n\n" + fenced("OUTPUT", batch.texts("output")[index])
-        prompt = load("geval")
-        user = prompt.messages(criteria="", steps="", scale="", examples="", fields=fields.strip(), form=self._form())[-1]
-        return ({"role": "system", "content": self._system()}, user)
+        user = fill(load("geval").user, {"fields": fields.strip(), "form": self._form})
+        return ({"role": "system", "content": self._system}, {"role": "user", "content": user})
 
     def _field(self, batch: Batch, name: str, index: int) -> str:
         heading, value = _HEADINGS[name], batch.column(name)[index]
@@ -243,6 +243,7 @@ class GEval(ModelMetric):
             return "\n\n".join(fenced(f"{heading} {place}", str(text)) for place, text in enumerate(value, 1))
         return fenced(heading, batch.texts(name)[index])
 
+    @cached_property
     def _system(self) -> str:
         rubric = self._rubric
         steps = "\n".join(f"{place}. {step}" for place, step in enumerate(rubric.steps, 1)) or "(none)"
@@ -257,6 +258,7 @@ class GEval(ModelMetric):
         )
         return str(told[0]["content"])
 
+    @cached_property
     def _form(self) -> str:
         low, high = self._rubric.low, self._rubric.high
         number = f"one whole number from {low} to {high}"
@@ -266,6 +268,7 @@ class GEval(ModelMetric):
         told = ", ".join(order if self.reason == "after" else order[::-1])
         return f"Reply with JSON only: {{{told}}}. The score is {number}."
 
+    @cached_property
     def _schema(self) -> dict[str, Any]:
         properties = {"score": {"enum": list(self._rubric.scores)}, "reason": {"type": "string"}}
         names = list(properties) if self.reason == "after" else list(properties)[::-1]
