@@ -43,16 +43,11 @@ def show_anything(
         return 0
     content = _content(name)
     if content is not None:
-        _print(_text(content))
-        if content.parent.name == "rubrics":
-            _print(f"\n--- the prompt that geval sends with it ---\n\n{_prompt(content)}")
-        elif kind_of(content) == "dag":
-            for node, text in prompts_of(metric_of("dag", {"judge": str(content.resolve())})).items():
-                _print(f"\n--- what {node} asks ---\n\n{text}")
+        _tell_file(content, content.parent.name.removesuffix("s"), _prompts_with(content), as_json)
         return 0
     suite = _suite(name)
     if suite is not None:
-        _print(_text(suite))
+        _tell_file(suite, "suite", {}, as_json)
         return 0
     from evalkit.specs.load import known_suites
 
@@ -82,11 +77,27 @@ def _text(path: Path) -> str:
         return file.read(MAX_BYTES).decode("utf-8", "replace").removesuffix("\n")
 
 
-def _prompt(rubric: Path) -> str:
-    from evalkit.judges.geval import GEval
+def _prompts_with(content: Path) -> dict[str, str]:
+    """What is sent with a rubric or a judge, by who sends it."""
+    if content.parent.name == "rubrics":
+        document = Document.read(content)
+        from evalkit.judges.geval import GEval
 
-    metric = GEval(Document.read(rubric), mode="logprob")
-    return metric.prompts()[read_rubric(Document.read(rubric)).name]
+        return {"geval": GEval(document, mode="logprob").prompts()[read_rubric(document).name]}
+    if kind_of(content) == "dag":
+        return dict(prompts_of(metric_of("dag", {"judge": str(content.resolve())})))
+    return {}
+
+
+def _tell_file(path: Path, kind: str, prompts: Mapping[str, str], as_json: bool) -> None:
+    text = _text(path)
+    if as_json:
+        _print_json({"name": path.stem, "kind": kind, "text": text, **({"prompts": prompts} if prompts else {})})
+        return
+    _print(text)
+    for sender, prompt in prompts.items():
+        heading = "the prompt that geval sends with it" if kind == "rubric" else f"what {sender} asks"
+        _print(f"\n--- {heading} ---\n\n{prompt}")
 
 
 def _registered(name: str) -> Entry | None:
@@ -198,11 +209,15 @@ def _show_run(run: Run, as_json: bool, html: Path | None, markdown: Path | None)
         _print("\n".join(f"  {line}" for line in text.splitlines()))
 
 
+def _print_json(told: Mapping[str, Any]) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.format(msgspec.json.encode(told, enc_hook=str), indent=2).decode() + "\n")
+
+
 def _tell(part: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        import msgspec
-
-        sys.stdout.write(msgspec.json.format(msgspec.json.encode(part, enc_hook=str), indent=2).decode() + "\n")
+        _print_json(part)
         return
     owner = "" if part["owner"] == "evalkit" else f", from {part['owner']}"
     _print(f"{part['name']}   {part['kind']}, {part['family']}{owner}\n\n{part['about']}")

@@ -73,13 +73,14 @@ class Plan:
         return str(getattr(backend, "shown", None) or getattr(backend, "model", None) or name)
 
     def about(self, spec: MetricSpec) -> str | None:
-        """What a reader must know of a judged value: ``raw 1–5, logprob, judge: NAME``."""
+        """What a reader must know of a model's value: ``raw 1–5, logprob, judge: NAME``; a judge is a model that is asked."""
         if not isinstance(spec.metric, ModelMetric) or spec.backend is None:
             return None
         names = dict.fromkeys((spec.backend, *spec.metric.others()))
         shown = [self._shown(name) for name in names]
-        judges = f"judge{'s' if len(shown) > 1 else ''}: {', '.join(shown)}"
-        return ", ".join(filter(None, (spec.metric.about(), spec.metric.mode, judges)))
+        role = "judge" if "chat" in spec.metric.wants_of() else "model"
+        models = f"{role}{'s' if len(shown) > 1 else ''}: {', '.join(shown)}"
+        return ", ".join(filter(None, (spec.metric.about(), spec.metric.mode, models)))
 
     @cached_property
     def sha256(self) -> str:

@@ -163,6 +163,9 @@ def test_show_prints_a_runs_fingerprints_and_a_metrics_options(suite: Path, cli:
     assert "exact_match|ignore_case:no" in shown
     assert re.search(r"stemmer +true \| false, default true", cli("show", "rouge").stdout)
     assert cli("show", "s.yaml").stdout == SUITE
+    rubric = msgspec.json.decode(cli("show", "rubrics/tone", "--json").stdout)
+    assert (rubric["kind"], list(rubric["prompts"])) == ("rubric", ["geval"])
+    assert rubric["text"].splitlines()[1] == "name: tone"
     wrong = cli("show", "rogue")
     assert wrong.returncode == 2
     assert 'did you mean "rouge"?' in wrong.stderr
