@@ -17,11 +17,16 @@ import pytest
 if find_spec("vllm") is None:  # importing it takes seconds
     pytest.skip("NOT TESTED: the vLLM backend, for vLLM is not installed here", allow_module_level=True)
 
+from evalkit.backends.account import Account
 from evalkit.backends.transformers import Transformers
 from evalkit.backends.vllm import VLLM
 from evalkit.core.asking import Reply, Request
+from evalkit.core.batch import Batch
 from evalkit.core.errors import BackendError, BackendRefused, Retryable
 from evalkit.core.parse import parsed
+from evalkit.core.rows import Rows
+from evalkit.metrics.likelihood import Perplexity
+from evalkit.runner.models import Models
 
 pytestmark = [pytest.mark.vllm, pytest.mark.filterwarnings("ignore")]  # what vLLM's parts warn of is not ours
 
@@ -154,6 +159,42 @@ def test_long_texts_slide_as_in_transformers(tiny: Tiny, engine: VLLM, loop: asy
     assert len(ours.logprobs) > 512
     assert ours.prompt_tokens == theirs.prompt_tokens
     assert ours.logprobs == pytest.approx(theirs.logprobs, abs=2e-3)
+
+
+PERPLEXITIES: dict[str, dict[str, Any]] = {
+    "alone": {},
+    "long texts in windows": {"stride": 50},
+    "behind the input": {"given_input": True},
+    "behind the input, in windows": {"given_input": True, "separator": " ", "stride": 200},
+}
+
+
+@pytest.mark.parametrize("options", PERPLEXITIES.values(), ids=PERPLEXITIES)
+def test_perplexity_is_that_of_transformers(tiny: Tiny, engine: VLLM, loop: asyncio.Runner, options: dict[str, Any]) -> None:
+    outputs = [*TEXTS, "", " ".join(TEXTS) * 6, "answer " * 400]
+    batch = Batch({"output": outputs, "input": ["When does the server send an answer?", "", *outputs[2:]]})
+    metric = Perplexity(**options)
+
+    async def rows(backend: Any) -> Rows:
+        return await metric.score(batch, Models({"own": backend}, Account()).tools("perplexity", "own"))
+
+    async def plainly() -> Rows:
+        backend = Transformers(str(tiny("causal")), context=256)
+        try:
+            return await rows(backend)
+        finally:
+            await backend.close()
+
+    ours, theirs = loop.run(rows(engine)), loop.run(plainly())
+    assert ours.errors == theirs.errors
+    scored = ours.scored()
+    assert scored.sum() >= 6
+    assert np.nanmax(ours.values[:, 1]) > 512, "more than two windows"
+    np.testing.assert_array_equal(ours.values[:, 1:], theirs.values[:, 1:], "tokens and bytes")
+    np.testing.assert_allclose(ours.values[scored, 0], theirs.values[scored, 0], rtol=1e-3)
+    np.testing.assert_allclose(metric.record_values(ours)[scored], metric.record_values(theirs)[scored], rtol=1e-2)
+    sums = [each.values[scored].sum(axis=0) for each in (ours, theirs)]
+    np.testing.assert_allclose(metric.combine(sums[0]), metric.combine(sums[1]), rtol=1e-2)
 
 
 def test_equal_beginnings_are_read_once(engine: VLLM, loop: asyncio.Runner) -> None:

@@ -248,18 +248,44 @@ def real() -> Path:
     return folder
 
 
+REAL_TEXTS = [
+    PARAGRAPH,
+    " ".join(sorted(PARAGRAPH.split())),
+    "def mean(numbers):\n    return sum(numbers) / len(numbers)\n",
+    "Größe, façade, 日本語のテキスト 🙂, 42 % — ça marche?",
+    "Yes, of course.",
+    '{"score": 4, "reason": "The summary is <|im_end|> faithful."}',
+    (PARAGRAPH + " ") * 4,
+]
+ASKED = "What did the committee decide, and how would you write it in Python?"
+
+
 @pytest.mark.models
 def test_a_real_model_gives_plain_transformers_values_and_prefers_english_to_a_shuffle(real: Path) -> None:
     import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    shuffled = " ".join(sorted(PARAGRAPH.split()))
-    scores = evalkit.score("perplexity", [PARAGRAPH, shuffled], backend=transformers_backend(real))
     model = AutoModelForCausalLM.from_pretrained(real, dtype=torch.float32).eval()
     tokenizer = AutoTokenizer.from_pretrained(real)
     begin = [tokenizer.bos_token_id] if tokenizer.bos_token_id is not None else []
-    for text, value in zip((PARAGRAPH, shuffled), scores["perplexity"]):
-        ids = begin + tokenizer(text, add_special_tokens=False)["input_ids"]
-        assert value == pytest.approx(math.exp(plain(model, ids, 1) / (len(ids) - 1)), rel=1e-4)
-    english, disorder = scores["perplexity"]
+
+    def ids(text: str) -> list[int]:
+        told: list[int] = tokenizer(text, add_special_tokens=False, split_special_tokens=True)["input_ids"]
+        return told
+
+    backend, asked = transformers_backend(real), ids(ASKED + "\n")
+    scores = evalkit.score("perplexity", REAL_TEXTS, backend=backend)
+    behind = evalkit.score("perplexity", REAL_TEXTS[:5], inputs=[ASKED] * 5, backend=backend, given_input=True)
+    for text, value in zip(REAL_TEXTS, scores["perplexity"]):
+        read = begin + ids(text)
+        assert value == pytest.approx(math.exp(plain(model, read, 1) / (len(read) - 1)), rel=1e-4)
+    for text, value in zip(REAL_TEXTS, behind["perplexity"]):
+        read = begin + asked + ids(text)
+        before = len(begin) + len(asked)
+        assert value == pytest.approx(math.exp(plain(model, read, before) / (len(read) - before)), rel=1e-4)
+    english, disorder = scores["perplexity"][:2]
     assert 5 < english < disorder / 5
+
+    narrow = evalkit.score("perplexity", REAL_TEXTS[-1:], backend=transformers_backend(real, context=64), stride=24)
+    nll, counted = sliding(model, begin + ids(REAL_TEXTS[-1]), 64, 24)
+    assert narrow["perplexity"][0] == pytest.approx(math.exp(nll / counted), rel=1e-4)
