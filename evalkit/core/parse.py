@@ -38,7 +38,11 @@ def parsed(text: str, schema: Mapping[str, Any]) -> Any:
         value = msgspec.json.decode(body.encode())
     except (msgspec.DecodeError, UnicodeEncodeError) as error:
         raise Malformed(f"the reply is not JSON: {shown(text)}") from error
-    broken = next(_validator(json.dumps(schema, sort_keys=True)).iter_errors(value), None)
+    written = json.dumps(schema, sort_keys=True)
+    surely = _plain(written)
+    if surely is not None and surely(value):
+        return value
+    broken = next(_validator(written).iter_errors(value), None)
     if broken is not None:
         raise Malformed(f"the reply does not fit its schema ({broken.message}): {shown(text)}")
     return value
@@ -63,6 +67,39 @@ def shown(text: str, longest: int = 80) -> str:
 
 def _text(reply: Reply) -> str:
     return reply.text
+
+
+@lru_cache(maxsize=64)
+def _plain(schema: str) -> Callable[[Any], bool] | None:
+    """Whether a value surely meets an object of texts and choices, in a tenth of the time; None: the schema is no such one.
+
+    It says yes only where jsonschema would; whatever it does not know is left to that.
+    """
+    told = json.loads(schema)
+    if not isinstance(told, dict) or told.keys() != {"type", "properties", "required", "additionalProperties"}:
+        return None
+    if told["type"] != "object" or told["additionalProperties"] is not False:
+        return None
+    allowed: dict[str, frozenset[tuple[type, Any]] | None] = {}  # None: any text
+    for name, part in told["properties"].items():
+        if part == {"type": "string"}:
+            allowed[name] = None
+        elif isinstance(part, dict) and part.keys() == {"enum"} and all(type(choice) in (int, str) for choice in part["enum"]):
+            allowed[name] = frozenset((type(choice), choice) for choice in part["enum"])
+        else:
+            return None
+    required = frozenset(told["required"])
+
+    def fits(name: str, value: Any) -> bool:
+        choices = allowed[name]
+        return type(value) is str if choices is None else type(value) in (int, str) and (type(value), value) in choices
+
+    def surely(value: Any) -> bool:
+        if type(value) is not dict or not required <= value.keys() <= allowed.keys():
+            return False
+        return all(fits(name, inner) for name, inner in value.items())
+
+    return surely
 
 
 @lru_cache(maxsize=64)
