@@ -5,7 +5,7 @@ A server in a process of its own answers chat completions after a fixed time (ju
 first request to the last answer as the server saw them; ideal is 64 over the latency, of which whole rounds alone leave 97.7 %
 (2,000 calls are 31.25 rounds of 64). CPU a call is user and system time of the whole command, children included, less that of
 the same command over 20 records, over the calls between: start-up is subtracted, the runner, cache, parsing, intervals and
-reports are not. Peers are measured the same way, in environments of their own (install_peers.sh; one that is not installed is
+reports are not. Peers are measured the same way, in environments of their own (`make peers`; one that is not installed is
 left out, aloud): each with its own judge metric, one call a record, 64 at once by its own means, the same records, criteria and
 steps, outputs given. Every side must end with the score that the server gave for each record, and the server must have
 counted as many calls as there were records.
@@ -207,7 +207,7 @@ def main() -> None:
     versions = {peer.name: peer.version() for peer in PEERS}
     for name, version in versions.items():
         if version is None:
-            print(f"LEFT OUT: {name} is not installed; sh benchmarks/install_peers.sh installs it", file=sys.stderr, flush=True)
+            print(f"LEFT OUT: {name} is not installed; `make peers` installs it", file=sys.stderr, flush=True)
     there = [peer for peer in PEERS if versions[peer.name]]
     with served() as url, tempfile.TemporaryDirectory() as held:
         judged = Bench(url, Path(held), n)

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The peers of bench_judges.py, each in an environment of its own under benchmarks/.peers (git-ignored, about 2 GB).
+# The peers of bench_judges.py, each in an environment of its own under benchmarks/.peers (git-ignored, 3.4 GB).
 # One that cannot be installed is named at the end, and the benchmark leaves it out.   sh benchmarks/install_peers.sh [NAME]...
 set -u
 cd "$(dirname "$0")" && mkdir -p .peers && cd .peers || exit 1
@@ -16,8 +16,8 @@ for name in ${*:-deepeval ragas inspect pydantic promptfoo}; do
     case $name in
         deepeval) python_peer deepeval 'deepeval==4.3.1' ;;
         ragas) python_peer ragas 'ragas==0.4.3' 'langchain-community<0.4' 'langchain-openai<1' 'langchain-core<1' ;;
-        inspect) python_peer inspect inspect-ai openai ;;
-        pydantic) python_peer pydantic pydantic-evals 'pydantic-ai-slim[openai]' ;;
+        inspect) python_peer inspect 'inspect-ai==0.3.285' openai ;;
+        pydantic) python_peer pydantic 'pydantic-evals==2.62.0' 'pydantic-ai-slim[openai]==2.62.0' ;;
         promptfoo)  # the newest for Node 20
             mkdir -p promptfoo && (cd promptfoo && npm install --silent --no-save --ignore-scripts --prefix . promptfoo@0.121.20)
             ;;

@@ -1,8 +1,9 @@
-"""The server that bench_judges.py measures against answers in every client's form, after its latency, and counts."""
+"""What bench_judges.py measures with: a server that answers in every client's form, after its latency, and counts."""
 
 from __future__ import annotations
 
 import asyncio
+import importlib
 import json
 import sys
 import time
@@ -18,20 +19,18 @@ FOLDER = Path(__file__).resolve().parent.parent.parent / "benchmarks"
 
 
 @contextmanager
-def imported() -> Iterator[Any]:
-    """The server's module, of a folder that is no package."""
+def imported(name: str) -> Iterator[Any]:
+    """A module of benchmarks/, which is no package."""
     sys.path.insert(0, str(FOLDER))
     try:
-        import judge_server
-
-        yield judge_server
+        yield importlib.import_module(name)
     finally:
         sys.path.remove(str(FOLDER))
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with imported() as module, module.served() as address:
+    with imported("judge_server") as module, module.served() as address:
         yield address
 
 
@@ -104,3 +103,20 @@ def test_a_model_that_it_does_not_know_is_refused_and_not_counted(url: str) -> N
     with pytest.raises(urllib.error.HTTPError, match="400"):
         asked(url, "somebody", "[grade 1]")
     assert counts(url) == {}
+
+
+def test_a_peer_that_is_not_installed_has_no_version(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with imported("bench_judges") as module:
+        monkeypatch.setattr(module, "HERE", tmp_path)
+        assert {peer.version() for peer in module.PEERS} == {None}
+        assert len({peer.folder for peer in module.PEERS}) == 5
+
+
+def test_a_calls_cpu_is_what_many_took_more_than_few() -> None:
+    with imported("bench_judges") as module:
+        measured = [module.Measured("", cpu_s, 1.0, 0.0) for cpu_s in (0.9, 2.1, 1.4, 2.5, 0.7, 1.9)]
+        runs = [module.Ran(each, 2_000, 64, 1.6, 0.05, 0.1) for each in measured]
+        few, many = module.middle(runs[::2]), module.middle(runs[1::2])
+        assert (few.measured.cpu_s, many.measured.cpu_s) == (0.9, 2.1)
+        assert module.Cost(many, few, 2_000, 20).ms == pytest.approx(1000 * 1.2 / 1_980)
+        assert many.share(50) == pytest.approx(100 * (2_000 / 1.6) / 1_280)
