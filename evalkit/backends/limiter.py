@@ -70,7 +70,7 @@ class Limiter:
             self.limit = min(self.limit + self._growth / self.limit, float(self.most))
 
     def complained(self, after_s: float | None, took_s: float) -> None:
-        """The server said that it is too much (429), and perhaps how long to wait."""
+        """The server said that it is too much (429), and perhaps how long to wait; or it had no answer in time."""
         self._complaints += (1.0 - self._complaints) / _MEMORY
         if self._complaints < _TOO_OFTEN:
             return

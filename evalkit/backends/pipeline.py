@@ -37,6 +37,7 @@ AGAIN_AT = 0.5  # the temperature at which a malformed reply is asked for again:
 GIVE_UP_AFTER = 20  # requests in a row that found nobody: nobody is there
 GONE_AFTER_S = 60.0  # without an answer, until somebody who did answer counts as gone
 CROWDED = frozenset({"429", "503", "529"})  # what a server says that has too much to do
+SLOWS = CROWDED | {"timeout"}  # and what it does
 
 
 class Cache(Protocol):
@@ -253,7 +254,7 @@ class Pipeline:
         while True:
             call.attempts += 1
             try:
-                return await self._sent(once, size // 4)
+                return await self._sent(once, size // 4, failures["timeout"])
             except Malformed:
                 self.account.failed("malformed")
                 failures["malformed"] += 1
@@ -265,8 +266,12 @@ class Pipeline:
 
     # --- every kind of call ---
 
-    async def _sent(self, send: Callable[[], Awaitable[T]], tokens: int) -> T:
-        """One request over the wire, when budget and limits allow it."""
+    async def _sent(self, send: Callable[[], Awaitable[T]], tokens: int, timeouts: int = 0) -> T:
+        """One request over the wire, when budget and limits allow it.
+
+        Args:
+            timeouts: of the same request before; each doubles the time that it has, up to `MOST_PATIENCE_S`.
+        """
         if self._refused is not None:
             raise self._refused
         while self._prepared is None or not self._prepared.done():
@@ -274,20 +279,20 @@ class Pipeline:
             if self._refused is not None:
                 raise self._refused
         await self.limiter.acquire(tokens)
-        start = time.perf_counter()
+        start, within_s = time.perf_counter(), self.timeout_s
+        if within_s is not None:
+            within_s = max(within_s, min(within_s * 2**timeouts, MOST_PATIENCE_S))
         try:
             if self.live:
                 self.account.spend()
-            if self.timeout_s is None:
-                answer = await send()
-            else:
-                async with asyncio.timeout(self.timeout_s):
+            try:
+                async with asyncio.timeout(within_s):
                     answer = await send()
-        except TimeoutError:
-            within = f"no answer within {self.timeout_s:g} s" if self.timeout_s is not None else "no answer in time"
-            raise Retryable(within, "timeout") from None
+            except TimeoutError:
+                within = f"no answer within {within_s:g} s" if within_s is not None else "no answer in time"
+                raise Retryable(within, "timeout") from None
         except Retryable as error:
-            if error.kind in CROWDED:
+            if error.kind in SLOWS:
                 self.limiter.complained(error.after_s, time.perf_counter() - start)
             self._note_absence(error)
             raise
@@ -319,6 +324,7 @@ class Pipeline:
         absent = error.kind in CROWDED or error.kind == "connection"
         of = "not now" if absent else "failed"
         failures[of] += 1
+        failures["timeout"] += error.kind == "timeout"
         if failures[of] >= self.attempts * (TOO_MANY if absent and self.attempts > 1 else 1):
             raise BackendError(f"{error} ({failures[of]} attempts)") from error
         after_s = error.after_s or 0.0
@@ -398,7 +404,7 @@ class Pipeline:
         failures = Counter[str]()
         while True:
             try:
-                return await self._sent(make, tokens)
+                return await self._sent(make, tokens, failures["timeout"])
             except Retryable as error:
                 await self._wait(error, failures)
 

@@ -310,6 +310,32 @@ def test_a_request_that_takes_too_long_is_given_up_and_put_again() -> None:
     run(play)
 
 
+def test_a_slow_server_gets_fewer_requests_at_once_and_each_more_time_than_before() -> None:
+    async def play() -> None:
+        class Slow(Backend):
+            """Answers in 0.05 s for each request that it works on."""
+
+            busy = 0
+
+            async def complete(self, request: Request) -> Reply:
+                self.busy += 1
+                try:
+                    await asyncio.sleep(0.05 * self.busy)
+                finally:
+                    self.busy -= 1
+                return await super().complete(request)
+
+        backend, account = Slow(), Account()
+        backend.timeout_s, backend.max_concurrency = 0.12, 32  # type: ignore[attr-defined]
+        line = Pipeline(backend, account)
+        values = await asyncio.gather(*(line.reply(asking(str(n))) for n in range(60)))
+        assert len(values) == 60
+        assert line.limiter.limit < 32
+        assert account.trouble["timeout"] < 60 * 2, "the same requests would time out again and again"
+
+    run(play)
+
+
 def test_a_backends_own_timeout_is_one_too() -> None:
     async def play() -> None:
         account = Account()
