@@ -269,8 +269,9 @@ class EncoderModel:
 
             given = self._padded([self._probe])
             with torch.inference_mode():
-                between = self._run(given, [layer, None])[1][layer]
-                self._tried[layer] = torch.allclose(between, self._run(given, [layer])[0], rtol=1e-4, atol=1e-5)
+                between, alone = self._run(given, [layer, None])[1].get(layer), self._run(given, [layer])[0]
+            alike = isinstance(between, torch.Tensor) and between.shape == alone.shape
+            self._tried[layer] = alike and torch.allclose(between, alone, rtol=1e-4, atol=1e-5)
         return self._tried[layer]
 
 

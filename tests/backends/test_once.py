@@ -262,6 +262,30 @@ def test_a_sentence_behind_a_prompt_is_another_text(tiny: Tiny, tmp_path: Path, 
         np.testing.assert_allclose(vector, apart(folder, text, VECTOR), atol=2e-5)
 
 
+def test_a_sentence_that_is_cut_is_another_text_and_a_short_one_is_not(tiny: Tiny, tmp_path: Path, rows: list[Any]) -> None:
+    import json
+    import shutil
+
+    folder = tmp_path / "model"
+    shutil.copytree(tiny("encoder"), folder)
+    (folder / "modules.json").write_text(json.dumps([{"path": "", "type": "sentence_transformers.models.Transformer"}]))
+    (folder / "sentence_bert_config.json").write_text('{"max_seq_length": 20}')
+
+    async def ask(backend: Transformers) -> list[Any]:
+        backend.expect(2)
+        backend.expect("vector")
+        return await asyncio.gather(*(call for text in TEXTS for call in (backend.encode(text, 2), backend.embed(text))))
+
+    found = using(Transformers(str(folder)), ask)
+    lengths = [len(one.ids) for one in found[::2]]
+    assert sorted(count > 20 for count in lengths)[0::4] == [False, True]
+    assert passes(rows, folder, TEXTS) == [1] * len(TEXTS)
+    assert sum(len(row) == 20 for row in rows) == sum(count >= 20 for count in lengths)
+    for text, tokens, vector in zip(TEXTS, found[::2], found[1::2]):
+        np.testing.assert_allclose(tokens.vectors, apart(tiny("encoder"), text, 2).vectors, atol=2e-5)
+        np.testing.assert_allclose(vector, apart(folder, text, VECTOR), atol=2e-5)
+
+
 def test_a_layer_that_the_model_lacks_spoils_nothing(tiny: Tiny) -> None:
     async def ask(backend: Transformers) -> list[Any]:
         backend.expect(9)
