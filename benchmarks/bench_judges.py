@@ -8,7 +8,7 @@ the same command over 20 records, over the calls between: start-up is subtracted
 reports are not. Peers are measured the same way, in environments of their own (`make peers`; one that is not installed is
 left out, aloud): each with its own judge metric, one call a record, 64 at once by its own means, the same records, criteria and
 steps, outputs given. Every side must end with the score that the server gave for each record, and the server must have
-counted as many calls as there were records.
+counted as many calls as there were records. evalkit is measured before and after the peers: a machine's speed drifts.
 
     python benchmarks/bench_judges.py [--quick] [--out FOLDER]
 """
@@ -48,6 +48,7 @@ class Peer:
     package: str
     metric: str
     score: Callable[[int], Any]
+    calls: int  # those that take half a minute for a thousand get fewer
 
     @property
     def python(self) -> Path:
@@ -71,11 +72,11 @@ def _passed(grade: int) -> str:
 
 
 PEERS = (
-    Peer("DeepEval", "deepeval", "deepeval", "GEval, LocalModel", lambda grade: grade / 5),
-    Peer("Ragas", "ragas", "ragas", "SimpleCriteriaScore", float),
-    Peer("Inspect AI", "inspect", "inspect-ai", "model_graded_qa", _passed),
-    Peer("promptfoo", "promptfoo", "promptfoo", "llm-rubric", lambda grade: grade / 5),
-    Peer("pydantic-evals", "pydantic", "pydantic-evals", "LLMJudge", lambda grade: grade / 5),
+    Peer("DeepEval", "deepeval", "deepeval", "GEval, LocalModel", lambda grade: grade / 5, 500),
+    Peer("Ragas", "ragas", "ragas", "SimpleCriteriaScore", float, 1_000),
+    Peer("Inspect AI", "inspect", "inspect-ai", "model_graded_qa", _passed, 500),
+    Peer("promptfoo", "promptfoo", "promptfoo", "llm-rubric", lambda grade: grade / 5, 1_000),
+    Peer("pydantic-evals", "pydantic", "pydantic-evals", "LLMJudge", lambda grade: grade / 5, 2_000),
 )
 MODES = {"evalkit": "mode: single", "evalkit-tokens": "mode: logprob, reason: none"}  # by the model's name
 
@@ -203,7 +204,7 @@ def middle(runs: Sequence[Ran]) -> Ran:
 def main() -> None:
     bench = Benchmark(__file__, __doc__)
     n, small = bench.size(2_000, 400), bench.size(20, 8)
-    few = bench.size(500, 40)  # calls of a peer: some take half a minute for a thousand
+    calls = {peer.name: bench.size(peer.calls, 40) for peer in PEERS}
     versions = {peer.name: peer.version() for peer in PEERS}
     for name, version in versions.items():
         if version is None:
@@ -219,7 +220,10 @@ def main() -> None:
             pieces.append(("evalkit-tokens", size, lambda size: judged.evalkit(size, 50, "evalkit-tokens")))
             pieces.append(("again", size, lambda size: judged.evalkit(size, 50, again=True)))
         for peer in there:
-            pieces += [(peer.name, size, lambda size, peer=peer: judged.peer(peer, size, 50)) for size in (small, few)]
+            sizes = (small, calls[peer.name])
+            pieces += [(peer.name, size, lambda size, peer=peer: judged.peer(peer, size, 50)) for size in sizes]
+        if there and not bench.quick:  # before and after the peers: a machine's speed drifts
+            pieces += [piece for piece in pieces if piece[0] == "evalkit"]
         for _ in range(bench.repeats):
             for name, size, piece in pieces:
                 runs.setdefault((name, size), []).append(piece(size))
@@ -251,9 +255,9 @@ def main() -> None:
     row("judge call, one token and the 20 likeliest in its place", cost("evalkit-tokens", n))
     row("judge call that the cache answers", cost("again", n))
     for peer in there:
-        theirs = cost(peer.name, few)
+        theirs = cost(peer.name, calls[peer.name])
         bench.row(
-            "judge call, against a peer", inputs=f"the same; {few:,} records for the peer", unit="ms", evalkit=own.ms,
+            "judge call, against a peer", inputs=f"the same; {calls[peer.name]:,} records for {peer.name}", unit="ms", evalkit=own.ms,
             peer=f"{peer.name}, {peer.metric}", theirs=theirs.ms, bar=times(12), equal=equal, version=versions[peer.name],
             share_of_ideal=round(theirs.many.share(50), 1), **theirs.told(), **load,
         )  # fmt: skip
