@@ -240,8 +240,7 @@ class Pipeline:
         async def once() -> tuple[Any, Reply]:
             began = time.perf_counter()
             reply = await self.backend.complete(asked)
-            took, model = reply.seconds or time.perf_counter() - began, reply.model or (self.model if self.live else "")
-            call.reply = reply = replace(reply, seconds=took, model=model)
+            call.reply = reply = replace(reply, seconds=reply.seconds or time.perf_counter() - began)
             if self.live:
                 self.account.add(reply, self.model)
             else:

@@ -43,11 +43,11 @@ def show_anything(
         return 0
     content = _content(name)
     if content is not None:
-        _tell_file(content, content.parent.name.removesuffix("s"), _prompts_with(content), as_json)
+        _tell_file(content, content.parent.name.removesuffix("s"), as_json)
         return 0
     suite = _suite(name)
     if suite is not None:
-        _tell_file(suite, "suite", {}, as_json)
+        _tell_file(suite, "suite", as_json)
         return 0
     from evalkit.specs.load import known_suites
 
@@ -79,6 +79,8 @@ def _text(path: Path) -> str:
 
 def _prompts_with(content: Path) -> dict[str, str]:
     """What is sent with a rubric or a judge, by who sends it."""
+    if content.parent.name not in CONTENT:
+        return {}
     if content.parent.name == "rubrics":
         document = Document.read(content)
         from evalkit.judges.geval import GEval
@@ -89,13 +91,14 @@ def _prompts_with(content: Path) -> dict[str, str]:
     return {}
 
 
-def _tell_file(path: Path, kind: str, prompts: Mapping[str, str], as_json: bool) -> None:
+def _tell_file(path: Path, kind: str, as_json: bool) -> None:
     text = _text(path)
     if as_json:
+        prompts = _prompts_with(path)
         _print_json({"name": path.stem, "kind": kind, "text": text, **({"prompts": prompts} if prompts else {})})
         return
     _print(text)
-    for sender, prompt in prompts.items():
+    for sender, prompt in _prompts_with(path).items():  # a file with faults is shown before they are told
         heading = "the prompt that geval sends with it" if kind == "rubric" else f"what {sender} asks"
         _print(f"\n--- {heading} ---\n\n{prompt}")
 
