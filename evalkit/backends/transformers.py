@@ -21,9 +21,9 @@ from evalkit.backends.encoder import VECTOR, EncoderModel, Need, Passed, Text
 from evalkit.backends.folder import Card
 from evalkit.backends.memory import honest_threads, release
 from evalkit.backends.once import Once
-from evalkit.backends.windows import Window, laid_out, windows
+from evalkit.backends.windows import Window, laid_out, likelihood
 from evalkit.core.asking import Capability, Encoded, Likelihood, Reply, Request
-from evalkit.core.errors import BackendError, BackendRefused, EvalkitError, MissingExtra
+from evalkit.core.errors import BackendRefused, EvalkitError, MissingExtra
 from evalkit.core.registry import backend
 from evalkit.core.signature import canonical
 
@@ -113,13 +113,8 @@ class Transformers:
     async def likelihood(self, text: str, given: str = "", stride: int | None = None) -> Likelihood:
         """Log-probabilities of a text's tokens behind what is given."""
         loaded = await self._ready()
-        ids, before = laid_out(loaded.tokenizer, text, given)
-        parts = windows(ids, before, loaded.context, stride)
-        found = await asyncio.gather(*map(loaded.score, parts))
-        logprobs = tuple(value for part in found for value in part)
-        if not all(map(np.isfinite, logprobs)):
-            raise BackendError("the model's log-probabilities are not finite; try dtype: float32")
-        return Likelihood(logprobs, sum(len(part.ids) for part in parts))
+        asked = laid_out(loaded.tokenizer, text, given)
+        return await likelihood(asked, loaded.context, stride, loaded.score, "dtype: float32")
 
     def expect(self, need: Need) -> None:
         """Say beforehand what `embed` (``"vector"``) or `encode` (the layer) will be asked for: one pass then gives it all."""

@@ -22,7 +22,7 @@ from evalkit.backends.folder import Card
 from evalkit.backends.memory import honest_threads
 from evalkit.backends.sentence import Sentence
 from evalkit.backends.spelling import Spelling
-from evalkit.backends.windows import Window, laid_out, windows
+from evalkit.backends.windows import Window, laid_out, likelihood
 from evalkit.core.asking import Capability, Likelihood, Reply, Request, Token
 from evalkit.core.errors import BackendError, BackendRefused, MissingExtra, Retryable, quote
 from evalkit.core.registry import backend
@@ -130,13 +130,8 @@ class VLLM:
     async def likelihood(self, text: str, given: str = "", stride: int | None = None) -> Likelihood:
         """Log-probabilities of a text's tokens behind what is given."""
         running = await self._ready()
-        ids, before = laid_out(running.tokenizer, text, given)
-        parts = windows(ids, before, running.context, stride)
-        found = await asyncio.gather(*map(self._score, parts))
-        logprobs = tuple(value for part in found for value in part)
-        if not all(map(math.isfinite, logprobs)):
-            raise BackendError("the model's log-probabilities are not finite; try engine: {dtype: float32}")
-        return Likelihood(logprobs, sum(len(part.ids) for part in parts))
+        asked = laid_out(running.tokenizer, text, given)
+        return await likelihood(asked, running.context, stride, self._score, "engine: {dtype: float32}")
 
     async def _score(self, window: Window) -> list[float]:
         from vllm import SamplingParams

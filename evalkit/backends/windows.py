@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
+from evalkit.core.asking import Likelihood
 from evalkit.core.errors import BackendError
 
 
@@ -59,3 +63,25 @@ def windows(ids: list[int], before: int, context: int, stride: int | None) -> li
             made.append(Window(tuple(ids[begin:end]), counted))
         begin, read = begin + step, end
     return made
+
+
+async def likelihood(
+    asked: tuple[list[int], int],
+    context: int,
+    stride: int | None,
+    score: Callable[[Window], Awaitable[Sequence[float]]],
+    instead: str,
+) -> Likelihood:
+    """Log-probabilities of a text's tokens, window by window.
+
+    Args:
+        asked: as `laid_out` gives it.
+        score: those of the tokens that a window counts.
+        instead: what to try where they are not finite.
+    """
+    parts = windows(*asked, context, stride)
+    found = await asyncio.gather(*map(score, parts))
+    logprobs = tuple(value for part in found for value in part)
+    if not all(map(math.isfinite, logprobs)):
+        raise BackendError(f"the model's log-probabilities are not finite; try {instead}")
+    return Likelihood(logprobs, sum(len(part.ids) for part in parts))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from evalkit.core.errors import BackendError
+
+T = TypeVar("T")
 Floats = NDArray[np.float64]
 
 
@@ -47,6 +50,19 @@ class Rows:
         mask = np.ones(len(self.values), dtype=bool)
         mask[[*self.errors, *self.skipped]] = False
         return mask
+
+    def settled(self, outcomes: Sequence[T | BaseException]) -> Iterator[tuple[int, T]]:
+        """What came for each row, by its number, of outcomes as ``asyncio.gather(..., return_exceptions=True)`` gives them.
+
+        A `BackendError` becomes that row's error; anything else that was raised is raised.
+        """
+        for index, outcome in enumerate(outcomes):
+            if isinstance(outcome, BackendError):
+                self.errors[index] = str(outcome)
+            elif isinstance(outcome, BaseException):
+                raise outcome
+            else:
+                yield index, outcome
 
     def take(self, indices: Sequence[int] | NDArray[np.int64]) -> Rows:
         """The rows at ``indices``, in that order."""

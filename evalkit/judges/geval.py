@@ -162,12 +162,8 @@ class GEval(ModelMetric):
             *(self._one(batch, index, tools.on(name)) for index, name in enumerate(batch.texts("id"))), return_exceptions=True
         )
         rows = Rows(np.full((len(batch), 3), np.nan))
-        for index, verdicts in enumerate(found):
-            if isinstance(verdicts, BackendError):
-                rows.errors[index] = str(verdicts)
-            elif isinstance(verdicts, BaseException):
-                raise verdicts
-            elif verdicts is None:
+        for index, verdicts in rows.settled(found):
+            if verdicts is None:
                 rows.skipped[index] = "the output is empty: nothing to judge"
             else:
                 rows.values[index] = (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -168,14 +168,12 @@ class GptScore(ModelMetric):
     async def measure(self, batch: Batch, tools: Tools) -> Rows:
         heads = self._heads()
         columns = [batch.texts("input"), batch.texts("output"), list(batch.lists("reference"))]
-        told = await asyncio.gather(*(self._one(tools, heads, *record) for record in zip(*columns)), return_exceptions=True)
+        asked = (self._one(tools, heads, *record) for record in zip(*columns))
+        told = await asyncio.gather(*asked, return_exceptions=True)
         rows = Rows(np.full((len(batch), len(self.columns)), np.nan))
-        for index, found in enumerate(told):
-            if isinstance(found, BackendError):
-                rows.errors[index] = str(found)
-            elif isinstance(found, BaseException):
-                raise found
-            elif isinstance(found, str):
+        came: Iterator[tuple[int, Score | str]] = rows.settled(told)
+        for index, found in came:
+            if isinstance(found, str):
                 rows.skipped[index] = found
             else:
                 both = (found.forward, found.backward) if len(self._directions) > 1 else ()

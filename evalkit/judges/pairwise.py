@@ -14,7 +14,7 @@ from evalkit.core.asking import Messages, Reply, Tools
 from evalkit.core.batch import Batch
 from evalkit.core.content import Document
 from evalkit.core.contracts import IntervalKind, ModelMetric
-from evalkit.core.errors import BackendError, Malformed, quote
+from evalkit.core.errors import Malformed, quote
 from evalkit.core.registry import judge
 from evalkit.core.rows import Floats, Rows
 from evalkit.judges.prompt import fenced, load
@@ -199,13 +199,9 @@ class Pairwise(ModelMetric):
         )
         truth = self._truth(batch)
         rows = Rows(np.full((len(batch), len(self.columns)), np.nan))
-        for index, games in enumerate(found):
+        for index, games in rows.settled(found):
             true = truth[index] if truth else None
-            if isinstance(games, BackendError):
-                rows.errors[index] = str(games)
-            elif isinstance(games, BaseException):
-                raise games
-            elif games is None:
+            if games is None:
                 rows.skipped[index] = "both answers are empty: nothing to judge"
             elif truth and true is None:
                 rows.errors[index] = f"{self.labels} is {quote(batch.column(str(self.labels))[index])}, not A, B or tie"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Literal, NamedTuple
 
@@ -13,7 +13,6 @@ import numpy as np
 from evalkit.core.asking import Capability, Tools
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import ModelMetric
-from evalkit.core.errors import BackendError
 from evalkit.core.registry import judge
 from evalkit.core.rows import Floats, Rows
 from evalkit.judges.prompt import load
@@ -142,12 +141,9 @@ class SelfCheck(ModelMetric):
         asked = (self._one(tools.on(name), shown, output, samples) for name, shown, output, samples in records)
         told = await asyncio.gather(*asked, return_exceptions=True)
         rows = Rows(np.full((len(batch), len(self.columns)), np.nan))
-        for index, found in enumerate(told):
-            if isinstance(found, BackendError):
-                rows.errors[index] = str(found)
-            elif isinstance(found, BaseException):
-                raise found
-            elif isinstance(found, str):
+        came: Iterator[tuple[int, Checked | str]] = rows.settled(told)
+        for index, found in came:
+            if isinstance(found, str):
                 rows.skipped[index] = found
             else:
                 rows.values[index] = (*found.values, 1.0)

@@ -12,7 +12,6 @@ import numpy as np
 from evalkit.core.asking import Tools
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import IntervalKind, ModelMetric
-from evalkit.core.errors import BackendError
 from evalkit.core.registry import judge
 from evalkit.core.rows import Floats, Rows
 
@@ -73,12 +72,8 @@ class YesNo(ModelMetric):
         )
         values = np.full((len(batch), 2), np.nan)
         rows = Rows(values)
-        for index, verdict in enumerate(verdicts):
-            if isinstance(verdict, BackendError):
-                rows.errors[index] = str(verdict)
-            elif isinstance(verdict, BaseException):
-                raise verdict
-            elif verdict is None:
+        for index, verdict in rows.settled(verdicts):
+            if verdict is None:
                 rows.skipped[index] = "the output is empty: nothing to judge"
             else:
                 rows.values[index] = (verdict["verdict"] == "yes", 1.0)

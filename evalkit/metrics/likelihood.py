@@ -12,7 +12,6 @@ import numpy as np
 from evalkit.core.asking import Capability, Likelihood, Tools
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import ModelMetric
-from evalkit.core.errors import BackendError
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.stats.ratio import ratio
@@ -66,12 +65,8 @@ class Perplexity(ModelMetric):
         given = [text + self.separator for text in batch.texts("input")] if self.given_input else [""] * len(batch)
         told = await asyncio.gather(*(self._one(tools, *pair) for pair in zip(outputs, given)), return_exceptions=True)
         rows = Rows(np.full((len(batch), 3), np.nan))
-        for index, found in enumerate(told):
-            if isinstance(found, BackendError):
-                rows.errors[index] = str(found)
-            elif isinstance(found, BaseException):
-                raise found
-            elif not found.logprobs:
+        for index, found in rows.settled(told):
+            if not found.logprobs:
                 rows.errors[index] = "the output has no token that can be scored"
             elif not math.isfinite(nll := -math.fsum(found.logprobs)):
                 rows.errors[index] = f"the model gave a token of the output the log-probability {min(found.logprobs):g}"

@@ -40,7 +40,7 @@ def render_html(summary: Summary) -> str:
     folder = content_root() / "dashboards"
     style = (folder / "static" / "report.css").read_text("utf-8")
     script = (folder / "static" / "report.js").read_text("utf-8")
-    page = _template().render(
+    page = template("report.html.j2").render(
         summary=summary,
         run=summary.run,
         version=VERSION,
@@ -64,7 +64,8 @@ def _ours(text: str) -> Markup:
 
 
 @cache
-def _template() -> jinja2.Template:
+def template(name: str) -> jinja2.Template:
+    """A page's template: what is put into it is escaped, and what is missing is an error."""
     import jinja2
 
     environment = jinja2.Environment(
@@ -75,7 +76,7 @@ def _template() -> jinja2.Template:
         lstrip_blocks=True,
     )
     environment.filters.update(count=numbers.count, breakable=breakable)
-    return environment.get_template("report.html.j2")
+    return environment.get_template(name)
 
 
 def breakable(name: str) -> Markup:

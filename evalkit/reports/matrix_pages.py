@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,7 +16,6 @@ from evalkit.reports.matrix import Cell, Line, Matrix
 from evalkit.reports.safe import one_line
 
 if TYPE_CHECKING:
-    import jinja2
     from rich.console import Console
 
 _STYLES = {"better": "green", "worse": "red"}
@@ -82,10 +80,10 @@ def matrix_html(found: Matrix) -> str:
     """One page that opens offline; whatever a user or a model wrote is escaped by the template engine."""
     from markupsafe import Markup
 
-    from evalkit.reports.html import policy
+    from evalkit.reports.html import policy, template
 
     style = (content_root() / "dashboards" / "static" / "report.css").read_text("utf-8")
-    page = _template().render(
+    page = template("matrix.html.j2").render(
         matrix=found,
         version=VERSION,
         style=Markup(style),  # noqa: S704 - ours
@@ -94,20 +92,6 @@ def matrix_html(found: Matrix) -> str:
         arrow=_arrow,
     )
     return page.encode("utf-8", "replace").decode("utf-8")
-
-
-@cache
-def _template() -> jinja2.Template:
-    import jinja2
-
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(content_root() / "dashboards" / "templates"),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("matrix.html.j2")
 
 
 def _columns(cell: Cell) -> tuple[str, str, str]:
