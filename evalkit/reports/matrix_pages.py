@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from evalkit.core.content import content_root
 from evalkit.core.signature import VERSION
 from evalkit.reports import numbers
 from evalkit.reports.console import cells, pad, say
@@ -78,20 +77,9 @@ def matrix_markdown(found: Matrix) -> str:
 
 def matrix_html(found: Matrix) -> str:
     """One page that opens offline; whatever a user or a model wrote is escaped by the template engine."""
-    from markupsafe import Markup
+    from evalkit.reports.page import render_page
 
-    from evalkit.reports.html import policy, template
-
-    style = (content_root() / "dashboards" / "static" / "report.css").read_text("utf-8")
-    page = template("matrix.html.j2").render(
-        matrix=found,
-        version=VERSION,
-        style=Markup(style),  # noqa: S704 - ours
-        policy=policy(style, ""),
-        said=_said,
-        arrow=_arrow,
-    )
-    return page.encode("utf-8", "replace").decode("utf-8")
+    return render_page("matrix.html.j2", matrix=found, said=_said, arrow=_arrow)
 
 
 def _columns(cell: Cell) -> tuple[str, str, str]:

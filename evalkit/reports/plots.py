@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from html import escape
 
 from evalkit.reports import numbers
+from evalkit.reports.draw import AXIS, BAND, BAR, MARK, TEXT, Axis, line, svg, write
 from evalkit.reports.safe import shortened, xml_safe
 from evalkit.reports.spread import Histogram
-
-# Colours for a file that is looked at on its own; report.css overrides them by class.
-BAR, BAND, MARK, AXIS, TEXT = "#7f9fc4", "#d9822b", "#b3560b", "#8a8a83", "#44443f"
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ def histogram(
     left, right, top, bottom = 8, 8, 20, 22
     floor = height - bottom
     tallest = max(spread.counts)
-    axis = _Axis(*_ends(spread), left, width - right)
+    axis = Axis(*_ends(spread), left, width - right)
     shapes = [_mark(axis, mean, low, high, top, floor)]
     for index, tally in enumerate(spread.counts):
         if tally:
@@ -61,27 +59,27 @@ def histogram(
                 f'height="{tall:.1f}" rx="1" fill="{BAR}"><title>{escape(name)}</title></rect>'
             )
     if axis.holds(mean):
-        shapes.append(_line("mark", axis(mean), top - 4, axis(mean), floor, MARK, 1.5))
+        shapes.append(line("mark", axis(mean), top - 4, axis(mean), floor, MARK, 1.5))
         anchor, shift = ("end", -5) if axis(mean) > width * 0.72 else ("start", 5)
-        shapes.append(_text("value", axis(mean) + shift, top - 6, numbers.number(mean, digits), anchor, MARK, 11, bold=True))
-    shapes.append(_line("axis", left, floor + 0.5, width - right, floor + 0.5, AXIS, 1))
+        shapes.append(write("value", axis(mean) + shift, top - 6, numbers.number(mean, digits), anchor, MARK, 11, bold=True))
+    shapes.append(line("axis", left, floor + 0.5, width - right, floor + 0.5, AXIS, 1))
     shapes += _ticks(spread, axis, floor)
     told = f"{numbers.counted(sum(spread.counts) + spread.below + spread.above, 'record')}"
     if spread.above or spread.below:
         aside = [f"{numbers.count(n)} {side}" for n, side in ((spread.below, "below"), (spread.above, "above")) if n]
-        shapes.append(_text("aside", width - right, top + 6, " and ".join(aside) + " not drawn", "end", AXIS, 10))
+        shapes.append(write("aside", width - right, top + 6, " and ".join(aside) + " not drawn", "end", AXIS, 10))
         told += f", {' and '.join(aside)} the range drawn"
     if not math.isnan(mean):
         told += f"; value {numbers.number(mean, digits)}"
     if not math.isnan(low):
         told += f", interval {numbers.interval(low, high, digits)}"
-    return _svg(key, "histogram", f"Distribution of {title}", told, width, height, shapes)
+    return svg(key, "histogram", f"Distribution of {title}", told, width, height, shapes)
 
 
 def sparkline(spread: Histogram, *, width: int = 96, height: int = 22) -> str:
     """The bars alone, small, for a table's cell; it is decoration beside the numbers, so hidden from screen readers."""
     tallest = max(spread.counts)
-    axis = _Axis(*_ends(spread), 0, width)
+    axis = Axis(*_ends(spread), 0, width)
     bars = []
     for index, tally in enumerate(spread.counts):
         if tally:
@@ -101,22 +99,22 @@ def forest(points: Sequence[Point], *, title: str, digits: int | None = None, ke
     longest = max((len(numbers.number(point.value, digits)) for point in points), default=0)
     label_end, right = 118, max(54.0, 7.4 * longest + 6)
     bounds = [x for point in points for x in (point.value, point.low, point.high) if math.isfinite(x)]
-    axis = _Axis(min(bounds, default=0.0), max(bounds, default=1.0), label_end + 12, width - right - 10)
+    axis = Axis(min(bounds, default=0.0), max(bounds, default=1.0), label_end + 12, width - right - 10)
     floor = height - bottom
-    shapes = [_line("axis", axis.left, floor + 0.5, axis.right, floor + 0.5, AXIS, 1)]
+    shapes = [line("axis", axis.left, floor + 0.5, axis.right, floor + 0.5, AXIS, 1)]
     whole = next((point.value for point in points if point.strong), math.nan)
     if math.isfinite(whole):
-        shapes.append(_line("guide", axis(whole), top, axis(whole), floor, AXIS, 1, dashes="2 3"))
+        shapes.append(line("guide", axis(whole), top, axis(whole), floor, AXIS, 1, dashes="2 3"))
     told = []
     for row, point in enumerate(points):
         y = top + step * row + step / 2
         shapes.append(
-            _text("label", 0, y + 4, shortened(point.name, 19), "start", TEXT, 12, bold=point.strong, full=point.name)
+            write("label", 0, y + 4, shortened(point.name, 19), "start", TEXT, 12, bold=point.strong, full=point.name)
         )
-        shapes.append(_text("value", width, y + 4, numbers.number(point.value, digits), "end", TEXT, 12, bold=point.strong))
+        shapes.append(write("value", width, y + 4, numbers.number(point.value, digits), "end", TEXT, 12, bold=point.strong))
         words = f"{point.name} {numbers.number(point.value, digits)}"
         if math.isfinite(point.low) and math.isfinite(point.high):
-            shapes.append(_line("whisker", axis(point.low), y, axis(point.high), y, BAR, 2.5))
+            shapes.append(line("whisker", axis(point.low), y, axis(point.high), y, BAR, 2.5))
             words += f" ({numbers.interval(point.low, point.high, digits)})"
         if math.isfinite(point.value):
             x = axis(point.value)
@@ -131,30 +129,11 @@ def forest(points: Sequence[Point], *, title: str, digits: int | None = None, ke
         told.append(words)
     if axis.low < axis.high:
         for x, value, anchor in ((axis.left, axis.low, "start"), (axis.right, axis.high, "end")):
-            shapes.append(_text("tick", x, floor + 15, numbers.number(value, digits), anchor, AXIS, 10.5))
-    return _svg(key, "forest", title, "; ".join(told), width, height, shapes)
+            shapes.append(write("tick", x, floor + 15, numbers.number(value, digits), anchor, AXIS, 10.5))
+    return svg(key, "forest", title, "; ".join(told), width, height, shapes)
 
 
 # --- pieces ----------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class _Axis:
-    """A linear scale from values to horizontal places."""
-
-    low: float
-    high: float
-    left: float
-    right: float
-
-    def __call__(self, value: float) -> float:
-        if self.high <= self.low:
-            return (self.left + self.right) / 2
-        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)  # halves: no range of floats overflows
-        return self.left + (self.right - self.left) * min(max(share, 0.0), 1.0)
-
-    def holds(self, value: float) -> bool:
-        return math.isfinite(value) and (self.low <= value <= self.high or self.high <= self.low)
 
 
 def _ends(spread: Histogram) -> tuple[float, float]:
@@ -172,7 +151,7 @@ def _slimmest(values: Sequence[float]) -> float:
     return min((high - low for low, high in itertools.pairwise(values)), default=1.0)
 
 
-def _bar(spread: Histogram, index: int, axis: _Axis) -> tuple[float, float]:
+def _bar(spread: Histogram, index: int, axis: Axis) -> tuple[float, float]:
     if not spread.discrete:
         return axis(spread.edges[index]) + 0.5, axis(spread.edges[index + 1]) - 0.5
     values = spread.edges[:-1]
@@ -187,7 +166,7 @@ def _bin_name(spread: Histogram, index: int, digits: int | None) -> str:
     return numbers.interval(spread.edges[index], spread.edges[index + 1], digits)
 
 
-def _ticks(spread: Histogram, axis: _Axis, floor: float) -> list[str]:
+def _ticks(spread: Histogram, axis: Axis, floor: float) -> list[str]:
     if spread.discrete:
         values = list(spread.edges[:-1])
         if len(values) > 6:
@@ -197,57 +176,20 @@ def _ticks(spread: Histogram, axis: _Axis, floor: float) -> list[str]:
             values, texts = [values[0], values[-1]], [numbers.number(values[0]), numbers.number(values[-1])]
             texts = [f"{value:g}" if value == int(value) and abs(value) < 1e6 else text for value, text in zip(values, texts)]
         places = zip(map(axis, values), texts, strict=True)
-        return [_text("tick", x, floor + 15, text, "middle", AXIS, 10.5) for x, text in places]
+        return [write("tick", x, floor + 15, text, "middle", AXIS, 10.5) for x, text in places]
     low, high = axis.low, axis.high
     shown = numbers.decimals(max(low, high, key=abs))
     return [
-        _text("tick", axis.left, floor + 15, numbers.score(low, shown), "start", AXIS, 10.5),
-        _text("tick", axis.right, floor + 15, numbers.score(high, shown), "end", AXIS, 10.5),
+        write("tick", axis.left, floor + 15, numbers.score(low, shown), "start", AXIS, 10.5),
+        write("tick", axis.right, floor + 15, numbers.score(high, shown), "end", AXIS, 10.5),
     ]
 
 
-def _mark(axis: _Axis, mean: float, low: float, high: float, top: float, floor: float) -> str:
+def _mark(axis: Axis, mean: float, low: float, high: float, top: float, floor: float) -> str:
     if not (math.isfinite(low) and math.isfinite(high) and axis.holds(mean)):
         return ""
     start, end = axis(low), axis(high)
     return (
         f'<rect class="band" x="{start:.1f}" y="{top - 4}" width="{max(end - start, 1):.1f}" '
         f'height="{floor - top + 4}" fill="{BAND}" opacity="0.22"/>'
-    )
-
-
-def _line(css: str, x1: float, y1: float, x2: float, y2: float, colour: str, thick: float, dashes: str = "") -> str:
-    dash = f' stroke-dasharray="{dashes}"' if dashes else ""
-    return (
-        f'<line class="{css}" x1="{x1:.1f}" y1="{y1:.1f}" x2="{x2:.1f}" y2="{y2:.1f}" stroke="{colour}" '
-        f'stroke-width="{thick}" stroke-linecap="round"{dash}/>'
-    )
-
-
-def _text(
-    css: str,
-    x: float,
-    y: float,
-    text: str,
-    anchor: str,
-    colour: str,
-    size: float,
-    *,
-    bold: bool = False,
-    full: str = "",
-) -> str:
-    weight = ' font-weight="600"' if bold else ""
-    hint = f"<title>{escape(xml_safe(full))}</title>" if full and full != text else ""
-    return (
-        f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}" '
-        f'font-family="system-ui, sans-serif"{weight}>{escape(xml_safe(text))}{hint}</text>'
-    )
-
-
-def _svg(key: str, kind: str, title: str, told: str, width: int, height: int, shapes: Sequence[str]) -> str:
-    name = escape(key, quote=True)
-    return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" class="plot {kind}" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-labelledby="{name}-t {name}-d"><title id="{name}-t">{escape(xml_safe(title))}</title>'
-        f'<desc id="{name}-d">{escape(xml_safe(told))}</desc>{"".join(shapes)}</svg>'
     )

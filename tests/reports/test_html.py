@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from evalkit.core.content import content_root
 from evalkit.core.run import Run, Value
-from evalkit.reports.html import breakable, render_html
+from evalkit.reports.html import render_html
+from evalkit.reports.page import breakable
 from evalkit.reports.records import RecordView
 from evalkit.reports.summary import summarise
 
