@@ -16,7 +16,7 @@ COLOURS = {"better": "#1b7f5c", "worse": "#b3340c", "equivalent": BAR, "inconclu
 
 @dataclass(frozen=True)
 class Line:
-    """One difference; ``verdict`` colours it: better, worse, equivalent or inconclusive. Bounds are NaN where there are none."""
+    """One difference, its bounds NaN where there are none; its verdict (better, worse, equivalent …) is its colour."""
 
     name: str
     difference: float
@@ -48,7 +48,8 @@ def differences(
     """
     step, top, bottom = 26, 8, 24
     height = top + step * len(lines) + bottom
-    texts = [one.text or numbers.signed(one.difference, digits) for one in lines]
+    shown = [_digits(one) if digits is None else digits for one in lines]
+    texts = [one.text or numbers.signed(one.difference, places) for one, places in zip(lines, shown)]
     right = max(54.0, 7.4 * max(map(len, texts), default=0) + 6)
     ends = [x for one in lines for x in (one.difference, one.low, one.high) if math.isfinite(x)]
     wide = max(max(ends, default=0.0), 0.0) - min(min(ends, default=0.0), 0.0)
@@ -67,7 +68,7 @@ def differences(
     shapes.append(line("axis", axis.left, floor + 0.5, axis.right, floor + 0.5, AXIS, 1))
     shapes.append(line("guide zero", axis(0.0), top, axis(0.0), floor, MARK, 1.2))
     told = []
-    for row, (one, text) in enumerate(zip(lines, texts)):
+    for row, (one, text, places) in enumerate(zip(lines, texts, shown)):
         y = top + step * row + step / 2
         name = shortened(one.name, max(8, int(labels / 6.6)))
         shapes.append(write("label", 0, y + 4, name, "start", TEXT, 12, bold=one.strong, full=one.name))
@@ -75,7 +76,7 @@ def differences(
         words, colour = f"{one.name} {text}", COLOURS.get(one.verdict, AXIS)
         if math.isfinite(one.low) and math.isfinite(one.high):
             shapes.append(line(f"whisker {one.verdict}", axis(one.low), y, axis(one.high), y, colour, 2.5))
-            words += f" ({numbers.signed_interval(one.low, one.high, digits)})"
+            words += f" ({numbers.signed_interval(one.low, one.high, places)})"
         words += f", {one.verdict}"
         if math.isfinite(one.difference):
             hint = escape(xml_safe(f"{words}{f', {one.note}' if one.note else ''}"))
@@ -88,3 +89,7 @@ def differences(
             shapes.append(write("tick", x, floor + 15, numbers.signed(value, digits), anchor, AXIS, 10.5))
     shapes.append(write("tick", axis(0.0), floor + 15, "0", "middle", AXIS, 10.5))
     return svg(key, "forest", title, "; ".join(told), width, height, shapes)
+
+
+def _digits(one: Line) -> int:
+    return numbers.decimals(one.difference, one.low, one.high, width=one.high - one.low)

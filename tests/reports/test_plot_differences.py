@@ -16,7 +16,7 @@ LINES = [
 def test_it_is_well_formed_whatever_the_names_hold_and_tells_each_line_in_words():
     drawing = ElementTree.fromstring(differences(LINES, title="differences", key="d", margin=0.01))
     described = drawing.find("{http://www.w3.org/2000/svg}desc").text
-    assert "rouge.rougeL +0.021 (+0.004 to +0.038), better" in described
+    assert "rouge.rougeL +0.0210 (+0.0040 to +0.0380), better" in described
     assert "a name <script>&" in described
 
 
