@@ -93,6 +93,7 @@ class Run:
     usage: Usage = field(default_factory=Usage)
     baseline: str | None = None
     main: dict[str, str] = field(default_factory=dict)  # a metric's bare name → the full name of its main part
+    uses: dict[str, Any] = field(default_factory=dict)  # a metric's bare name → what `core.described` tells of it
     started_at: str = ""
     seconds: float = 0.0
     folder: Path | None = None
@@ -125,6 +126,7 @@ class Run:
             "prompts": self.prompts,
             "metrics": {name: jsonable(asdict(value)) for name, value in self.metrics.items()},
             "main": self.main,
+            "uses": self.uses,
             "slices": [
                 {"by": part.by, "n": part.n, "metrics": {name: jsonable(asdict(v)) for name, v in part.metrics.items()}}
                 for part in self.slices
@@ -155,6 +157,7 @@ class Run:
             usage=Usage(**told.get("usage", {})),
             baseline=told.get("baseline"),
             main=dict(told.get("main", {})),
+            uses=dict(told.get("uses", {})),
             started_at=told.get("started_at", ""),
             seconds=told.get("seconds", 0.0),
             folder=folder,

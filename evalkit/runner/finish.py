@@ -14,6 +14,7 @@ import numpy as np
 
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import CorpusMetric, DataFacts, ModelMetric
+from evalkit.core.described import described
 from evalkit.core.rows import Rows
 from evalkit.core.run import GateResult, Run, Status, Usage, Value
 from evalkit.core.signature import fingerprint
@@ -74,6 +75,7 @@ def finished(
         usage=usage,
         baseline=baseline_id,
         main={spec.label: spec.main for spec in suite.metrics},
+        uses={spec.label: described(spec.metric) for spec in suite.metrics},
         started_at=started_at.strftime("%Y-%m-%dT%H:%M:%SZ"),
         seconds=time.monotonic() - clock,
         folder=table.folder,

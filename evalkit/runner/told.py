@@ -85,6 +85,13 @@ class ToldUsage(msgspec.Struct, frozen=True):
     retries: dict[str, int] = {}
 
 
+class ToldUse(msgspec.Struct):
+    """Which metric stood behind a name."""
+
+    metric: str
+    options: dict[str, Any] | None = None
+
+
 class Told(msgspec.Struct):
     """All of it."""
 
@@ -100,6 +107,7 @@ class Told(msgspec.Struct):
     usage: ToldUsage = ToldUsage()
     baseline: str | None = None
     main: dict[str, str] = {}
+    uses: dict[str, ToldUse] = {}
     started_at: str = ""
     seconds: float = 0.0
     exit_code: int = 0
