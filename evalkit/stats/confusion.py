@@ -16,8 +16,11 @@ def agreement(counts: Floats) -> Floats:
     Kappa is Cohen's (1960), and has no value where chance alone agrees. Averages are over classes; 0/0 is 0 where a class
     occurs on one side only, and a class that occurs on neither is left out, as in scikit-learn.
     """
-    both = np.diagonal(counts, axis1=-2, axis2=-1)  # (..., classes)
-    true, given = counts.sum(-1), counts.sum(-2)
+    return of_margins(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(-1), counts.sum(-2))
+
+
+def of_margins(both: Floats, true: Floats, given: Floats) -> Floats:
+    """The same from the diagonal and the two margins, each (..., classes): all that the matrix is asked for."""
     total = true.sum(-1)
     accuracy = ratio(both.sum(-1), total)
     chance = ratio((true * given).sum(-1), total * total)
