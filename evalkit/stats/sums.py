@@ -49,6 +49,12 @@ def centred(column: Floats, terms: int) -> tuple[float, Floats]:
     return centre, offsets if unit is None else _rounded(offsets, unit)
 
 
+def on_grid(column: Floats, terms: int) -> Floats:
+    """``column`` (n,) rounded so that the sum of any ``terms`` of its numbers is exact, as the offsets of `centred` are."""
+    unit = _unit(float(np.abs(column).max()), terms) if column.size else None
+    return column if unit is None else _rounded(column, unit)
+
+
 def _unit(largest: float, terms: int) -> int | None:
     """Exponent of the power of two of which ``terms`` numbers up to ``largest`` are summed without rounding."""
     if largest == 0.0 or not math.isfinite(largest):
