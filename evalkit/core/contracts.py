@@ -67,6 +67,13 @@ class Measure(ABC):
         """
         return self.interval
 
+    def range_of(self, part: str) -> tuple[float, float] | None:
+        """Least and greatest value of a record where this part is the plain mean of its records' values; infinite: no limit.
+
+        None: it is no such mean (a ratio of sums, a quantile), and a gate on it cannot stop early.
+        """
+        return (0.0, 1.0) if self.interval_of(part) == "wilson" else None
+
     def needs_of(self) -> tuple[str, ...]:
         """The columns that this metric, with its options, must find."""
         return self.needs

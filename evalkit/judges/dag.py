@@ -64,6 +64,10 @@ class DagJudge(ModelMetric):
     def columns(self) -> tuple[str, ...]:
         return ("score", "judged")
 
+    def range_of(self, part: str) -> tuple[float, float] | None:
+        scale = self.graph.scale
+        return (0.0, 1.0) if part else (float(scale.low), float(scale.high))
+
     def needs_of(self) -> tuple[str, ...]:
         return self.graph.columns
 

@@ -107,6 +107,9 @@ class GEval(ModelMetric):
     def direction(self, part: str) -> bool | None:
         return None if part == "mass" else True
 
+    def range_of(self, part: str) -> tuple[float, float] | None:
+        return (0.0, 1.0) if part else (float(self._rubric.low), float(self._rubric.high))
+
     def needs_of(self) -> tuple[str, ...]:
         return self._rubric.needs
 

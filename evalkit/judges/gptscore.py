@@ -124,6 +124,9 @@ class GptScore(ModelMetric):
     def instead(self, lacking: frozenset[Capability]) -> str | None:
         return "take a backend with a language model (kind: vllm or transformers), or geval, which a chat is enough for"
 
+    def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - one for all
+        return -math.inf, math.inf
+
     def about(self) -> str:
         return "mean log-probability, at most 0"
 

@@ -181,6 +181,11 @@ class Pairwise(ModelMetric):
     def interval_of(self, part: str) -> IntervalKind:
         return "wilson" if part in ("tie", "order_dependent", "accuracy") else "bootstrap"
 
+    def range_of(self, part: str) -> tuple[float, float] | None:
+        if part == "":
+            return (0.0, 1.0) if self.scale == "three" else None  # strong verdicts weigh more: a ratio of two sums
+        return super().range_of(part)
+
     def about(self) -> str:
         orders = "both orders" if self.orders == "both" else "one order"
         return f"win rate against {self._run or self._opposite}, {orders}"

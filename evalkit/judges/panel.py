@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -107,6 +108,13 @@ class Panel(ModelMetric):
     def direction(self, part: str) -> bool | None:
         first = self.judges[0]
         return False if part == "disagreement" else first.metric.direction(self._part(first))
+
+    def range_of(self, part: str) -> tuple[float, float] | None:
+        known = [member.metric.range_of(self._part(member)) or (-math.inf, math.inf) for member in self.judges]
+        low, high = min(low for low, _ in known), max(high for _, high in known)
+        if part == "disagreement":
+            return 0.0, math.log2(len(self.judges)) if self.by == "majority" else high - low
+        return low, high
 
     def needs_of(self) -> tuple[str, ...]:
         return tuple(dict.fromkeys(column for member in self.judges for column in member.metric.needs_of()))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -34,6 +35,9 @@ class Bleurt(ModelMetric):
     @property
     def columns(self) -> tuple[str, ...]:
         return ("score", "records")
+
+    def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - one for all
+        return -math.inf, math.inf
 
     def combine(self, totals: Floats) -> Floats:
         return ratio(totals[..., :1], totals[..., 1:])

@@ -114,6 +114,9 @@ class BertScore(ModelMetric):
         """The sum of each part, and the records."""
         return (*PARTS, "records")
 
+    def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - one for all
+        return -math.inf, math.inf  # rescaled, it has no least value
+
     def combine(self, totals: Floats) -> Floats:
         """Means over the records."""
         return ratio(totals[..., :-1], totals[..., -1:])
@@ -241,6 +244,9 @@ class SemanticSimilarity(ModelMetric):
     @property
     def columns(self) -> tuple[str, ...]:
         return ("similarity", "records")
+
+    def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - one for all
+        return -1.0, 1.0
 
     def combine(self, totals: Floats) -> Floats:
         return ratio(totals[..., :1], totals[..., 1:])

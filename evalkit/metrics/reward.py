@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -51,6 +52,9 @@ class Reward(ModelMetric):
 
     def direction(self, part: str) -> bool | None:  # noqa: ARG002 - one for all
         return self.positive
+
+    def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - one for all
+        return (0.0, 1.0) if self.probability else (-math.inf, math.inf)
 
     def about(self) -> str | None:
         return None if self.probability else "a raw logit"

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Literal, get_args
 
 from evalkit.core.builtins import RESERVED
-from evalkit.core.contracts import CorpusMetric
+from evalkit.core.contracts import CorpusMetric, ModelMetric
 from evalkit.core.errors import nearest, quote
 from evalkit.core.registry import entries
 from evalkit.specs.metrics import Metrics
@@ -24,6 +24,7 @@ KEYS = (
     "threshold",
     "every",
     "on_inconclusive",
+    "sequential",
 )
 RULES = ("min", "max", "no_worse_than", "every")
 INCONCLUSIVE: tuple[Literal["fail", "pass"], ...] = ("fail", "pass")
@@ -37,7 +38,9 @@ def read_gates(node: Node | None, metrics: Metrics) -> list[GateSpec]:
     if not isinstance(node.value, list):
         node.wants("a list of gates", _EXAMPLE)
         return []
-    return [gate for entry in node.items() for gate in _read_gate(entry, metrics)]
+    read = [(entry, _read_gate(entry, metrics)) for entry in node.items()]
+    _agree(read, metrics)
+    return [gate for _, gates in read for gate in gates]
 
 
 def _read_gate(node: Node, metrics: Metrics) -> list[GateSpec]:
@@ -84,6 +87,10 @@ def _read_gate(node: Node, metrics: Metrics) -> list[GateSpec]:
     where = _where(node)
     undecided = node.get("on_inconclusive")
     choice = undecided.choice(INCONCLUSIVE) if undecided is not None else "fail"
+    early = node.get("sequential")
+    sequential = bool(early.flag()) if early is not None else False
+    if early is not None and sequential:
+        _may_stop(early, node.label, name, spec, rules, threshold)
     if name == "errors" and rules and not set(rules) <= {"min", "max"}:
         node.fault(
             f"{node.label}: errors is a plain share of records, and takes only min or max",
@@ -103,6 +110,7 @@ def _read_gate(node: Node, metrics: Metrics) -> list[GateSpec]:
             threshold=threshold,
             every=rule == "every",
             on_inconclusive="pass" if choice == "pass" else "fail",
+            sequential=sequential,
             line=node.line,
         )
         for rule in rules
@@ -214,6 +222,37 @@ def _fits(node: Node, name: str, spec: MetricSpec, rules: Sequence[str], thresho
         node.fault(f"{node.label}: neither more nor less of {name} is better, so it cannot be worse", "use min or max")
     if isinstance(spec.metric, CorpusMetric) and ("every" in rules or threshold is not None):
         node.fault(f"{node.label}: {name} has no value for single records", "use min or max, without threshold")
+
+
+def _may_stop(
+    at: Node, gate: str, name: str | None, spec: MetricSpec | None, rules: Sequence[str], threshold: float | None
+) -> None:
+    """Note a gate that says `sequential`, and needs every record or spends nothing on one."""
+    if name == "errors":
+        at.fault(f"{gate}: the share of errors is about the records that were judged, and nothing stops early for it", "remove it")
+    elif "every" in rules:
+        at.fault(f"{gate}: `every` looks at each record, so it cannot stop early", "write min with a threshold: a share that passes")
+    if name is None or spec is None:
+        return
+    if not isinstance(spec.metric, ModelMetric) or not (spec.metric.wants_of() or spec.metric.others()):
+        at.fault(f"{gate}: {spec.label} asks no model, so there are no calls to save", "remove `sequential`")
+    elif threshold is None and spec.metric.range_of(_part(name, spec)) is None:
+        means = [f"{one}" for one in spec.full_names if spec.metric.range_of(_part(one, spec)) is not None]
+        hint = f"it may stand on {', '.join(means)}" if means else "remove it, or give a threshold: a share of records is a mean"
+        at.fault(f"{gate}: sequential needs a mean of records; {name} is none", hint)
+
+
+def _agree(read: Sequence[tuple[Node, Sequence[GateSpec]]], metrics: Metrics) -> None:
+    """Note a gate that needs every record of a metric that another gate stops early."""
+    label_of = {name: spec.label for spec in metrics.specs for name in spec.full_names}
+    early = {label_of.get(gate.metric): entry.label for entry, gates in read for gate in gates if gate.sequential}
+    for entry, gates in read:
+        label = label_of.get(gates[0].metric) if gates and not gates[0].sequential else None
+        if label is not None and label in early:
+            entry.fault(
+                f"{entry.label} needs every record of {label}, and {early[label]} stops early",
+                f"add `sequential: true` here too, or score {label} a second time under another name: {{use: …, as: …}}",
+            )
 
 
 def _percent(value: float) -> str | None:

@@ -262,6 +262,11 @@ def _gate() -> Schema:
         },
         "every": {"type": "boolean", "description": "each record must pass the threshold; those that fail are named"},
         "on_inconclusive": {"enum": list(INCONCLUSIVE), "default": "fail"},
+        "sequential": {
+            "type": "boolean",
+            "default": False,
+            "description": "judge records in random order, and stop asking once this is decided",
+        },
     }
     return {
         **_mapping(described, required=["metric"]),

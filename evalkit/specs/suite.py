@@ -67,6 +67,7 @@ class GateSpec:
     threshold: float | None = None  # a record passes from here; with min/max: the share of passing records is compared
     every: bool = False  # each record must pass; failures are named
     on_inconclusive: Literal["fail", "pass"] = "fail"
+    sequential: bool = False  # records are judged in random order until this is decided
     line: int = 0
 
 

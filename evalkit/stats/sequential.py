@@ -114,7 +114,7 @@ class BoundedTest:
         sizes = np.asarray(sizes, dtype=np.float64)
         if self.found is not None or not len(sizes):
             return
-        sums = (np.asarray(sums, dtype=np.float64) - self.low * sizes) / (self.high - self.low)
+        sums = _scaled(sums, sizes, self.low, self.high)
         bound = (self.bound - self.low) / (self.high - self.low)
         if bound <= 0.0 or bound > 1.0:  # no mean is on the other side
             self.found, self.seen = ("above" if bound <= 0.0 else "below", 1), len(sizes)
@@ -145,7 +145,7 @@ def betting_interval(
     sizes = np.asarray(sizes, dtype=np.float64)
     if not len(sizes):
         return math.nan, math.nan
-    sums = (np.asarray(sums, dtype=np.float64) - low * sizes) / (high - low)
+    sums = _scaled(sums, sizes, low, high)
     stakes = Stakes(alpha, horizon, most).on(sums, sizes)
 
     def refuted(bound: float, side: Side) -> bool:
@@ -187,6 +187,18 @@ def bernstein_sequence(values: ArrayLike, *, low: float, high: float, alpha: flo
     lows = np.maximum.accumulate(np.clip(centre - reach, 0.0, 1.0), axis=-1)
     highs = np.minimum.accumulate(np.clip(centre + reach, 0.0, 1.0), axis=-1)
     return low + (high - low) * lows, low + (high - low) * highs
+
+
+def _scaled(sums: ArrayLike, sizes: Floats, low: float, high: float) -> Floats:
+    """Sums as if every value lay in [0, 1].
+
+    Raises:
+        ValueError: some lie outside of their range, so that no bet on them is fair.
+    """
+    scaled = (np.asarray(sums, dtype=np.float64) - low * sizes) / (high - low)
+    if len(scaled) and not (scaled.min() >= -1e-9 and (scaled - sizes).max() <= 1e-9):
+        raise ValueError(f"a value lies outside of {low:g} to {high:g}")
+    return np.asarray(np.clip(scaled, 0.0, sizes))
 
 
 def _together(capital: NDArray[np.float64]) -> Floats:

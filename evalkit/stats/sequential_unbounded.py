@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from evalkit.core.rows import Floats
 from evalkit.stats.sequential import Side
@@ -18,7 +19,7 @@ from evalkit.stats.sequential import Side
 START = 100  # units before which nothing is decided: the guarantee is one for many units
 
 
-def reach(count: Floats, alpha: float, target: float) -> Floats:
+def reach(count: NDArray[Any], alpha: float, target: float) -> Floats:
     """How many standard deviations a mean of ``count`` units may stray, on one side, at all moments together.
 
     √(2 (tρ² + 1) / (t² ρ²) · ln(1 + √(tρ² + 1) / (2 alpha))), with ρ chosen to be least after ``target`` units.
