@@ -67,4 +67,5 @@ def _over(difference: float, spread: float) -> float:
 
 def _known(values: ArrayLike) -> Floats:
     every = np.asarray(values, dtype=np.float64)
-    return every[~np.isnan(every)]
+    known: Floats = every[~np.isnan(every)]
+    return known
