@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,7 +171,16 @@ def _check(wanted: Wanted) -> None:
         raise SpecError(Problem("--engine", f"no engine is called {quote(wanted.engine)}", "use --engine local"))
     if wanted.out is not None and not wanted.out.strip():
         raise SpecError(Problem("--out", "the folder's name is empty", "write --out . for the working folder"))
-    for option, path in (("--html", wanted.html), ("--markdown", wanted.markdown), ("--record", wanted.record)):
+    check_writable({"--html": wanted.html, "--markdown": wanted.markdown, "--record": wanted.record})
+
+
+def check_writable(named: Mapping[str, Path | None]) -> None:
+    """Look, before anything is done, whether the files that options name can be written.
+
+    Raises:
+        SpecError: one cannot.
+    """
+    for option, path in named.items():
         if path is not None and (path.is_dir() or not _writable(path)):
             raise SpecError(Problem(option, f"{quote(str(path))} cannot be written", "name a file in a folder that can be"))
 

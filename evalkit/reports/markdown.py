@@ -76,7 +76,7 @@ def _gates(gates: Sequence[GateRow]) -> str:
         reason = gate.reason + (" (let by)" if gate.outcome == "inconclusive" and gate.passed else "")
         rows.append((OUTCOMES[gate.outcome], escape(gate.title, 160), escape(reason, 240)))
     more = f"\n\nand {numbers.counted(len(shown) - 60, 'more gate')}" if len(shown) > 60 else ""
-    return _table(("gate", "rule", "why"), rows) + more
+    return table(("gate", "rule", "why"), rows) + more
 
 
 def _metrics(summary: Summary) -> list[str]:
@@ -107,7 +107,7 @@ def _metric_table(rows: Iterable[MetricRow], summary: Summary) -> str:
         cells.append((*cell, row.n_text, row.errors_text))
     right = {"value", "vs baseline", "n", "errors"}
     arrows = "\n\n↓ lower is better" if any(cell[0].endswith("↓") for cell in cells) else ""
-    return _table(heads, cells, right) + arrows
+    return table(heads, cells, right) + arrows
 
 
 def _change(row: MetricRow) -> list[str]:
@@ -139,7 +139,7 @@ def _lost(group: CaseGroup, most: int) -> str:
     note = f"{code(group.metric)}: {group.note}"
     if group.lost > most:
         note += f"; the worst {most}"
-    return note + "\n\n" + _table(("record", "was", "is", "input", "output"), rows, {"was", "is"})
+    return note + "\n\n" + table(("record", "was", "is", "input", "output"), rows, {"was", "is"})
 
 
 def _case(case: Case) -> tuple[str, ...]:
@@ -164,7 +164,7 @@ def _slices(group: SliceGroup, summary: Summary) -> str:
     ]
     hidden = len(group.rows) - len(shown) + group.left_out
     more = f"\n\nand {numbers.counted(hidden, 'more value')}" if hidden else ""
-    return _folded(f"by {escape(group.by)}", _table(heads, rows, set(heads[1:])) + more)
+    return _folded(f"by {escape(group.by)}", table(heads, rows, set(heads[1:])) + more)
 
 
 def _last(summary: Summary, report: str | None) -> str:
@@ -182,7 +182,8 @@ def _folded(title: str, body: str) -> str:
     return f"<details><summary>{title}</summary>\n\n{body}\n\n</details>"
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: set[str] | None = None) -> str:
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], right: set[str] | None = None) -> str:
+    """A table; the columns whose heads are in ``right`` are aligned to the right."""
     rule = ["--:" if head in (right or set()) else ":--" for head in heads]
     lines = [heads, rule, *rows]
     return "\n".join("| " + " | ".join(cells) + " |" for cells in lines)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +10,7 @@ import msgspec
 from evalkit.core.signature import VERSION
 from evalkit.reports import numbers
 from evalkit.reports.console import cells, pad, say
-from evalkit.reports.markdown import code, escape
+from evalkit.reports.markdown import code, escape, table
 from evalkit.reports.matrix import Cell, Line, Matrix
 from evalkit.reports.safe import one_line
 
@@ -63,13 +63,13 @@ def matrix_markdown(found: Matrix) -> str:
     heads = ["metric", *(escape(line.name, 60) for line in found.lines)]
     rows = [[code(metric), *map(_markdown_cell, found.cells[metric])] for metric in found.metrics]
     said = [f"**evalkit: {escape(found.name)}, {numbers.counted(len(found.lines), 'line')}**"]
-    said += [_table(heads, rows)]
+    said += [table(heads, rows)]
     said += ["\n".join(f"- {escape(line.name, 60)}: {escape(_said(line), 300)}" for line in found.lines)]
     for split in found.splits[:20]:
         heads = [escape(split.by, 60), "n", *(escape(line.name, 60) for line in found.lines)]
         own = [[escape(value, 60), n, *map(_markdown_cell, row)] for value, n, row in split.rows[:50]]
         title = f"{code(split.metric)} by {escape(split.by, 60)}"
-        said.append(f"<details><summary>{title}</summary>\n\n{_table(heads, own)}\n\n</details>")
+        said.append(f"<details><summary>{title}</summary>\n\n{table(heads, own)}\n\n</details>")
     first = escape(found.lines[0].name, 60)
     said.append(f"<sub>Differences are to {first}, record by record. {escape(found.exit_text)}</sub>")
     return "\n\n".join(said) + "\n"
@@ -114,8 +114,3 @@ def _gates(line: Line) -> str:
 def _arrow(row: Sequence[Cell]) -> str:
     lower = any(cell.row is not None and cell.row.value.higher_is_better is False for cell in row)
     return "lower is better" if lower else ""
-
-
-def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    lines = [heads, [":--"] * len(heads), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -85,7 +85,7 @@ def differences(
             shapes.append(f"{body}<title>{hint}</title></circle>")
         told.append(words)
     for x, value, anchor in ((axis.left, axis.low, "start"), (axis.right, axis.high, "end")):
-        if abs(x - axis(0.0)) > 30:
+        if abs(x - axis(0.0)) > 64:
             shapes.append(write("tick", x, floor + 15, numbers.signed(value, digits), anchor, AXIS, 10.5))
     shapes.append(write("tick", axis(0.0), floor + 15, "0", "middle", AXIS, 10.5))
     return svg(key, "forest", title, "; ".join(told), width, height, shapes)

@@ -18,12 +18,13 @@ from evalkit.core.errors import EvalkitError, Problem, SpecError, quote
 from evalkit.core.rows import Floats, Rows
 from evalkit.core.run import Run, Value
 from evalkit.runner.told import Told
-from evalkit.runner.values import Settings, statistic_of, wilson_bounds
+from evalkit.runner.values import Settings, statistic_of
 from evalkit.specs.home import shown
 from evalkit.specs.suite import Suite
 from evalkit.stats.bootstrap import Interval, difference, unpaired_difference
 from evalkit.stats.normal import normal_quantile
 from evalkit.stats.pairs import apart, paired_share, unseen
+from evalkit.stats.proportion import wilson_bounds
 from evalkit.store.catalog import Catalog
 from evalkit.store.table import ROWS, Table
 

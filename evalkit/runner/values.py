@@ -18,7 +18,7 @@ from evalkit.core.rows import Floats, Rows
 from evalkit.core.run import Slice, Value
 from evalkit.specs.suite import IntervalMethod
 from evalkit.stats.bootstrap import Interval, Statistic, intervals
-from evalkit.stats.proportion import wilson, wilson_clustered
+from evalkit.stats.proportion import wilson_bounds
 
 MOST_SLICES = 50  # values of one column; beyond, the largest are shown
 
@@ -152,17 +152,6 @@ def _all_alike(
     if one.metric.direction(one.metric.parts[index]) is not True or not (own == value).all():
         return value, value
     return wilson_bounds(own, clusters[scored] if clusters is not None else None, settings.confidence)
-
-
-def wilson_bounds(hits: Floats, clusters: NDArray[np.int64] | None, confidence: float) -> tuple[float, float] | None:
-    """Wilson's interval of records that are 0 or 1; with clusters, over the effective sample size. None for no record."""
-    if not len(hits):
-        return None
-    if clusters is None or len(np.unique(clusters)) == len(clusters):
-        low, high = wilson(hits.sum(), len(hits), confidence)
-        return float(low), float(high)
-    _, codes, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
-    return wilson_clustered(np.bincount(codes, weights=hits), sizes, confidence)
 
 
 def slices(

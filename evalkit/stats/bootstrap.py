@@ -22,6 +22,7 @@ __all__ = [
     "interval",
     "intervals",
     "paired",
+    "unpaired",
     "unpaired_difference",
 ]
 
@@ -124,7 +125,21 @@ def unpaired_difference(
     method: Method = "bca",
     pool_above: int = POOL_ABOVE,
 ) -> Interval:
-    """Interval of b - a where records cannot be aligned: each side is resampled on its own.
+    """Interval of b - a where records cannot be aligned: each side is resampled on its own; arguments as of `unpaired`."""
+    drawn = unpaired(a, b, seed=seed, resamples=resamples, clusters=clusters, pool_above=pool_above)
+    return interval(drawn, level=level, method=method)
+
+
+def unpaired(
+    a: Statistic,
+    b: Statistic,
+    *,
+    seed: int,
+    resamples: int = 1_000,
+    clusters: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
+    pool_above: int = POOL_ABOVE,
+) -> Distribution:
+    """The resampled values of b - a where each side is resampled on its own.
 
     ``clusters`` are the labels of ``a`` and of ``b``; the other arguments are those of `intervals`. ``n`` is the
     smaller side's. The acceleration is that of several samples (Efron & Tibshirani 1993, eq. 15.36).
@@ -134,7 +149,7 @@ def unpaired_difference(
         distributions([side], seed=own, resamples=resamples, clusters=labels, pool_above=pool_above)[0]
         for side, own, labels in zip((a, b), seeds, clusters, strict=True)
     )
-    both = Distribution(
+    return Distribution(
         value=two.value - one.value,
         centre=two.centre - one.centre,
         draws=two.draws - one.draws,
@@ -143,4 +158,3 @@ def unpaired_difference(
         n=min(one.n, two.n),
         units=min(one.units, two.units),
     )
-    return interval(both, level=level, method=method)

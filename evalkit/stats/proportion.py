@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from evalkit.stats.bca import Interval
 from evalkit.stats.distribution import Statistic
@@ -126,3 +126,14 @@ def _clusters(successes: ArrayLike, n: ArrayLike) -> tuple[Floats, Floats]:
     if x.ndim != 1 or x.shape != sizes.shape:
         raise ValueError(f"successes and n must be one per cluster, not of shapes {x.shape} and {sizes.shape}")
     return x[sizes > 0.0], sizes[sizes > 0.0]
+
+
+def wilson_bounds(hits: Floats, clusters: NDArray[np.int64] | None, level: float) -> tuple[float, float] | None:
+    """Wilson's interval of records that are 0 or 1; with clusters, over the effective sample size. None for no record."""
+    if not len(hits):
+        return None
+    if clusters is None or len(np.unique(clusters)) == len(clusters):
+        low, high = wilson(hits.sum(), len(hits), level)
+        return float(low), float(high)
+    _, codes, sizes = np.unique(clusters, return_inverse=True, return_counts=True)
+    return wilson_clustered(np.bincount(codes, weights=hits), sizes, level)

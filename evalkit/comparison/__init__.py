@@ -1,0 +1,1 @@
+"""Comparison of finished runs: records aligned, differences tested, verdicts given."""
