@@ -61,6 +61,17 @@ def outputs_of(run: Run, root: Path) -> Outputs:
     Raises:
         SpecError: its data cannot be had any more.
     """
+    data, how = data_of(run, root)
+    sha256 = hashlib.sha256(canonical({"data": data.sha256, **how})).hexdigest()
+    return Outputs(run.run_id, sha256, _by_id(data))
+
+
+def data_of(run: Run, root: Path) -> tuple[DataSet, dict[str, Any]]:
+    """The records that a run scored, and how they were read.
+
+    Raises:
+        SpecError: they cannot be had any more.
+    """
     told = run.dataset
     generated = told.get("generated")
     if generated is not None and run.folder is not None:
@@ -78,8 +89,7 @@ def outputs_of(run: Run, root: Path) -> Outputs:
     if data.sha256 != told["sha256"]:
         listed = ", ".join(shown(file, root) for file in files)
         raise SpecError(Problem("", f"the data of the run {run.run_id} have changed since it ran: {listed}", _HINT))
-    sha256 = hashlib.sha256(canonical({"data": data.sha256, **options})).hexdigest()
-    return Outputs(run.run_id, sha256, _by_id(data))
+    return data, options
 
 
 def pinned(spec: MetricSpec, outputs: Mapping[str, Outputs]) -> MetricSpec:

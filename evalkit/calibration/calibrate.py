@@ -1,0 +1,126 @@
+"""From a judge, labels and a run to a judge card in the store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from evalkit.calibration.agreement import agreement
+from evalkit.calibration.biases import biases
+from evalkit.calibration.correct import corrections, maps
+from evalkit.calibration.material import Material, gather
+from evalkit.calibration.people import read_people
+from evalkit.core.card import Card, Finding, Judge, Labelled
+from evalkit.core.content import project_root
+from evalkit.core.run import Run
+from evalkit.runner.baseline import find_run
+from evalkit.runner.stores import catalog_at
+from evalkit.store.cards import write_card
+
+Asker = Callable[[Material], "Asked"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How a calibration is made."""
+
+    scale: tuple[float, float] | None = None
+    confidence: float = 0.95
+    resamples: int = 1_000
+    seed: int = 0
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What probes found: biases, and the two figures with places of their own."""
+
+    bias: dict[str, Finding]
+    variance: Finding
+    prompt_sensitivity: Finding
+    usage: dict[str, int]
+    notes: tuple[str, ...] = ()
+
+
+_NOT_ASKED = "not probed: add it with --probes {name}"
+
+
+def calibrate_run(
+    judge: str, labels: Path, name: str, store: str | None, settings: Settings, probes: Asker | None = None
+) -> Card:
+    """The card of a judge of a finished run, written into the store.
+
+    Raises:
+        EvalkitError: there is no such run or judge, or the labels do not fit it.
+    """
+    root = project_root(Path.cwd(), Path.cwd())
+    catalog = catalog_at(store, root)
+    run = find_run(name, catalog, root)
+    return calibrate(judge, labels, run, root, catalog.home, settings, probes)
+
+
+def calibrate(
+    judge: str, labels: Path, run: Run, root: Path, home: Path, settings: Settings, probes: Asker | None = None
+) -> Card:
+    """As `calibrate_run`, of a run at hand."""
+    people = read_people(labels)
+    material = gather(run, judge, people, root, settings.scale)
+    asked = probes(material) if probes is not None else None
+    card = card_of(material, settings, people.path, people.sha256, asked)
+    path = write_card(home, card)
+    return replace(card, path=str(path))
+
+
+def card_of(material: Material, settings: Settings, file: str, sha256: str, asked: Asked | None = None) -> Card:
+    """Everything that a card tells."""
+    seed, level = settings.seed, settings.confidence
+    own, levels = agreement(material, seed=seed, level=level, resamples=settings.resamples)
+    fixed = corrections(material, level)
+    mapped, diagram = maps(material, seed=seed, level=level)
+    value = material.value
+    about = Judge(material.judge, material.metric, material.name, value.fingerprint, value.signature, value.about, value.mode)
+    bias = biases(material, seed=seed, level=level)
+    bias |= asked.bias if asked is not None else {}
+    return Card(
+        judge=about,
+        made_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        run_id=material.run.run_id,
+        suite=str(material.run.suite.get("name", "")),
+        labels_file=file,
+        labels_sha256=sha256,
+        n=len(material.at),
+        raters=material.raters,
+        scale=material.scale,
+        judge_scale=material.judge_scale,
+        confidence=level,
+        agreement=own,
+        levels=levels,
+        bias=bias,
+        variance=asked.variance if asked else Finding.unknown(_NOT_ASKED.format(name="repeats")),
+        prompt_sensitivity=asked.prompt_sensitivity if asked else Finding.unknown(_NOT_ASKED.format(name="prompt")),
+        raw=fixed.raw,
+        alone=fixed.alone,
+        corrected=fixed.corrected,
+        rogan_gladen=fixed.rogan_gladen,
+        needed=fixed.needed,
+        pool=fixed.pool,
+        maps=mapped,
+        reliability=diagram,
+        labelled=_labelled(material),
+        notes=(*material.notes, *fixed.notes, *(asked.notes if asked else ())),
+        usage=asked.usage if asked else {},
+    )
+
+
+def _labelled(material: Material) -> Labelled:
+    groups = material.groups(material.at)
+    ids: Sequence[str] = material.ids
+    return Labelled(
+        tuple(ids[index] for index in material.at.tolist()),
+        tuple(material.labels.tolist()),
+        tuple(material.judged[material.at].tolist()),
+        material.digests(),
+        tuple(map(str, groups.tolist())) if groups is not None else (),
+        tuple(material.weights.tolist()) if material.weights is not None else (),
+    )
