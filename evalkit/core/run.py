@@ -58,6 +58,9 @@ class GateResult:
     records: tuple[str, ...] = ()
     where: dict[str, Any] = field(default_factory=dict)
     lets_by: bool = False  # on_inconclusive: pass
+    sequential: bool = False  # records were judged in random order until this was decided; `ci` holds wherever that was
+    used: int | None = None  # of a sequential gate: after how many records it had decided
+    saved: int | None = None  # likewise: about how many calls of its metric were not made
 
     @property
     def passed(self) -> bool:

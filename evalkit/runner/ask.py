@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import msgspec
@@ -23,6 +25,9 @@ from evalkit.records.dataset import Chunk
 from evalkit.runner.measure import checked, values_of
 from evalkit.runner.models import Models
 from evalkit.runner.opponent import Outputs, beside
+from evalkit.runner.sequential import NOT_JUDGED
+from evalkit.runner.sequential_ask import BATCH as BATCH_EARLY
+from evalkit.runner.sequential_ask import Early, allowed, forget, safe
 from evalkit.runner.watch import Progress
 from evalkit.store.calls import write_calls
 from evalkit.store.parts import Part, part_path, read_part, write_part
@@ -33,9 +38,8 @@ ENDS_THE_RUN = (BackendRefused, BudgetSpent, StoreError)
 
 def part_paths(folder: Path, chunk: Chunk, label: str) -> list[Path]:
     """Where the batches of a chunk's judged rows lie, in order."""
-    safe = "".join(sign if sign.isalnum() or sign in "-_" else f"%{ord(sign):x}" for sign in label)
     whole = part_path(folder, chunk.index)
-    return [whole.with_suffix(f".{safe}.{number:04d}.arrow") for number in range(-(-chunk.n // BATCH))]
+    return [whole.with_suffix(f".{safe(label)}.{number:04d}.arrow") for number in range(-(-chunk.n // BATCH))]
 
 
 def calls_path(part: Path) -> Path:
@@ -53,6 +57,8 @@ class Job:
     path: Path
     batch: Batch
     earlier: Rows | None  # of which only the errors are measured again
+    counted: bool = True  # in the progress
+    done: Callable[[Rows], None] | None = None  # is told the rows once they are written
 
 
 @dataclass(frozen=True)
@@ -67,6 +73,7 @@ class Asking:
     models: Models
     progress: Progress
     outputs: Mapping[str, Outputs] = field(default_factory=dict)  # of other runs, by the name that a metric gives one
+    early: Mapping[str, Early] = field(default_factory=dict)  # what is judged in random order until its gates have decided
 
     async def all(self) -> None:
         """Measure every chunk with every metric; what is on disk already is not asked again.
@@ -103,14 +110,27 @@ class Asking:
         backends = {name for label in labels for name in (self.backend_of[label], *self.metrics[label].others())}
         wanted = sum(int(getattr(self.models.backends[name], "max_concurrency", 16)) for name in backends)
         window = 2 + -(-2 * wanted // BATCH)  # enough to keep them busy while a batch waits for its last answer
-        before = sum(self._done(chunk, labels) for chunk in self.chunks)
+        early = {label: self.early[label] for label in labels if label in self.early}
+        plain = [label for label in labels if label not in early]
+        forget(self.folder, plain)
+        for one in early.values():
+            one.window = 1 + -(-2 * wanted // (BATCH_EARLY * len(labels)))
+            one.resume()
+        before = min((one.records for one in early.values()), default=0)
+        if plain:
+            before = sum(self._done(chunk, plain) for chunk in self.chunks)
         self.progress.start("asking", before)
-        metrics = await self._learned(labels) if before < sum(chunk.n for chunk in self.chunks) else {}
+        metrics = await self._learned(labels) if early or before < sum(chunk.n for chunk in self.chunks) else {}
         left: Counter[tuple[int, int]] = Counter()
         pending: set[asyncio.Task[None]] = set()
         failed: BaseException | None = None
         try:
-            for jobs in self._jobs(labels):
+            for jobs in chain(self._jobs(plain), self._in_order(early, counted=not plain)):
+                if not jobs:  # what is to be asked next depends on what is on its way
+                    done, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+                    failed = _failure(done)
+                    if failed is not None:
+                        break
                 left.update((job.chunk, job.number) for job in jobs)
                 for job in jobs:
                     pending.add(asyncio.create_task(self._do(metrics[job.label], job, left)))
@@ -135,6 +155,20 @@ class Asking:
                 task.cancel()
         if failed is not None:
             raise failed
+        for label, one in early.items():
+            one.write(self.chunks, metrics[label])
+
+    def _in_order(self, early: Mapping[str, Early], *, counted: bool) -> Iterator[list[Job]]:
+        """What is left to do of metrics whose gates may stop them; an empty list: wait for something that is on its way."""
+        for asked in allowed(early):
+            yield [
+                Job(
+                    -1, number, one.label, one.path(number), one.blocks.take(number * BATCH_EARLY, (number + 1) * BATCH_EARLY),
+                    one.earlier.take(one.places(number)) if one.earlier is not None else None,
+                    counted, partial(one.add, number),
+                )
+                for one, number in asked
+            ]  # fmt: skip
 
     def _jobs(self, labels: Sequence[str]) -> Iterator[list[Job]]:
         """What is left to do, a chunk at a time; a chunk is read when its turn comes."""
@@ -177,7 +211,9 @@ class Asking:
             write_calls(calls_path(job.path), columns_of(journal))
         write_part(job.path, part, self.metrics)
         left[job.chunk, job.number] -= 1
-        if not left[job.chunk, job.number]:
+        if job.done is not None:
+            job.done(rows)
+        if job.counted and not left[job.chunk, job.number]:
             self.progress.advance(len(job.batch))
 
     def _done(self, chunk: Chunk, labels: Sequence[str]) -> int:
@@ -211,10 +247,10 @@ def _failure(done: Iterable[asyncio.Task[None]]) -> BaseException | None:
 
 
 async def remeasured(metric: ModelMetric, batch: Batch, tools: Tools, before: Rows | None) -> Rows:
-    """The rows of a batch; with earlier rows, only their errors are measured again."""
+    """The rows of a batch; with earlier rows, only errors are measured again, and what nobody was asked about then."""
     if before is None:
         return await guarded(metric, batch, tools)
-    again = sorted(before.errors)
+    again = sorted({*before.errors, *(at for at, why in before.skipped.items() if why.startswith(NOT_JUDGED))})
     return before.replaced(again, await guarded(metric, batch.take(again), tools)) if again else before
 
 

@@ -40,7 +40,7 @@ def evaluate_directly(suite: Suite, data: DataSet, workers: Workers) -> Run:
             plan, calls = planned(suite, data, models), list[Path]()
             if suite.generate is not None:
                 plan, calls = answered(plan, folder, models, Progress(Quiet(), data.n), workers)
-            table = measure_into(plan, folder, None, models, Progress(Quiet(), plan.data.n), workers, calls)
+            table = measure_into(plan, folder, None, models, Progress(Quiet(), plan.data.n), workers, calls, baseline)
             usage = models.account.usage()
         run = finished(plan, table, new_id(suite.name, now), now, usage, baseline, suite.baseline, clock)
     except BaseException:

@@ -24,6 +24,7 @@ from evalkit.runner.measure import Job
 from evalkit.runner.models import Models, account_of, make_backends
 from evalkit.runner.opponent import outputs_named, pinned
 from evalkit.runner.plan import Plan
+from evalkit.runner.sequential_ask import earlies, whole_path
 from evalkit.runner.stores import home_of, open_catalog
 from evalkit.runner.watch import Progress, Quiet, Watch
 from evalkit.specs.suite import Suite
@@ -172,7 +173,7 @@ def complete(
     plan, folder = begun.plan, begun.folder
     progress = Progress(watch, plan.data.n)
     with telling(begun, progress, options):
-        table = measure_into(plan, folder.path, begun.earlier, models, progress, workers, calls)
+        table = measure_into(plan, folder.path, begun.earlier, models, progress, workers, calls, begun.baseline)
     watch.stop()
     default = options.baseline or plan.suite.baseline
     named = _try(begun.baseline, "baseline") if default else None
@@ -233,6 +234,7 @@ def measure_into(
     progress: Progress,
     workers: Workers | None = None,
     calls: Sequence[Path] = (),
+    baseline: Callable[[str], Baseline] | None = None,
 ) -> Table:
     """Fill the parts that are not there yet, and merge them into rows.parquet and scores.parquet.
 
@@ -241,6 +243,7 @@ def measure_into(
     Args:
         earlier: a finished run of an equal plan, of which only the errors are measured again.
         calls: made before, which stand first among the run's.
+        baseline: the runs that gates compare with, for those that may stop early.
     """
     chunks = plan.data.chunks
     parts, previous = folder / "parts", None
@@ -270,9 +273,12 @@ def measure_into(
                 merge_ready()
         if plan.asking:
             backend_of = {spec.label: spec.backend or NOBODY for spec in plan.suite.metrics if spec.label in plan.asking}
-            asking = Asking(plan.asking, backend_of, chunks, parts, previous, models, progress, plan.outputs)
+            early = earlies(plan, parts, previous, baseline)
+            asking = Asking(plan.asking, backend_of, chunks, parts, previous, models, progress, plan.outputs, early)
             models.run(asking.all())
-            calls = [*calls, *(calls_path(path) for chunk in chunks for path in _asked(plan, parts, chunk))]
+            in_order = [one.path(number) for one in early.values() for number in range(one.last)]
+            asked = [path for chunk in chunks for path in _asked(plan, parts, chunk)]
+            calls = [*calls, *(calls_path(path) for path in (*asked, *in_order))]
         merge_calls(folder, [path for path in calls if path.exists()])
         merge_ready()
     return merger.table()
@@ -280,7 +286,11 @@ def measure_into(
 
 def _asked(plan: Plan, parts: Path, chunk: Chunk) -> list[Path]:
     """Where the judged rows of a chunk lie, of all metrics."""
-    return [path for label in plan.asking for path in part_paths(parts, chunk, label)]
+    found: list[Path] = []
+    for label in plan.asking:
+        whole = whole_path(parts, chunk, label)  # of a metric that was judged in random order
+        found += [whole] if whole.exists() else part_paths(parts, chunk, label)
+    return found
 
 
 def _open(job: Job, chunk: Chunk) -> bool:

@@ -21,6 +21,7 @@ from evalkit.core.signature import fingerprint
 from evalkit.runner.baseline import Baseline, cluster_codes, compare
 from evalkit.runner.gate import Evidence, judge_gates
 from evalkit.runner.plan import Plan
+from evalkit.runner.sequential_finish import anytime_slices, anytime_values, sequential_of
 from evalkit.runner.values import Measured, Settings, slices, values
 from evalkit.specs.passes import Passes, passes_of
 from evalkit.specs.suite import MetricSpec, Suite
@@ -45,16 +46,18 @@ def finished(
     failed = np.zeros(table.n, dtype=bool)
     for one in measured:
         failed |= one.errors
+    early = sequential_of(plan, table, measured, baseline)
     repeats = suite.generate.repeats if suite.generate is not None and plan.variant is not None else 1
     if repeats > 1:
         measured = drawn(measured, repeats)
-    whole = covered(values(measured, clusters, settings), measured, repeats)
+    whole = anytime_values(covered(values(measured, clusters, settings), measured, repeats), measured, early, settings)
     columns = {name: table.codes(name) for name in suite.slices if name in table.attributes}
     parts = [
         replace(part, metrics=covered(part.metrics, measured, repeats))
         for part in slices(measured, columns, clusters, settings)
     ]
-    evidence = Evidence(suite, table, {one.label: one for one in measured}, failed, settings, baseline)
+    parts = anytime_slices(parts, table, measured, early, settings)
+    evidence = Evidence(suite, table, {one.label: one for one in measured}, failed, settings, baseline, early)
     gates = judge_gates(suite, evidence)
     status, code = verdict(gates, whole)
     return Run(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -16,9 +16,12 @@ from evalkit.core.rows import Rows
 from evalkit.core.run import GateResult, Outcome, Value
 from evalkit.reports import numbers
 from evalkit.runner.baseline import Baseline, Difference, NoBaseline, cluster_codes, compare, from_values
-from evalkit.runner.values import Measured, Settings, values, wilson_bounds
+from evalkit.runner.sequential import Sequential, result_of
+from evalkit.runner.sequential_order import Kept
+from evalkit.runner.values import Measured, Settings, values
 from evalkit.specs.suite import GateSpec, Suite
 from evalkit.stats.power import more_needed, more_of_share
+from evalkit.stats.proportion import wilson_bounds
 from evalkit.store.table import Table
 
 NAMED = 20  # failing records named in a reason
@@ -35,11 +38,12 @@ class Evidence:
     failed: NDArray[np.bool_]  # (n,): records with an error in any metric
     settings: Settings
     baseline: Callable[[str], Baseline]  # raises NoBaseline
+    early: Sequential = field(default_factory=Sequential)  # the gates that could stop early
 
 
 def judge_gates(suite: Suite, evidence: Evidence) -> list[GateResult]:
     """Every gate's outcome, in the suite's order."""
-    return [_judge(gate, evidence) for gate in suite.gates]
+    return [_judge(gate, evidence) if gate not in evidence.early else _early(gate, evidence) for gate in suite.gates]
 
 
 def _judge(gate: GateSpec, evidence: Evidence) -> GateResult:
@@ -59,7 +63,21 @@ def _judge(gate: GateSpec, evidence: Evidence) -> GateResult:
     return _bounded(gate, title, one, index, mask, evidence, settings)
 
 
-def selected(where: Mapping[str, Any], table: Table) -> NDArray[np.bool_]:
+def _early(gate: GateSpec, evidence: Evidence) -> GateResult:
+    """A gate that was decided, or not, in the order of judging; alike runs need no decision."""
+    trial, told = evidence.early.trial(gate), _result(gate, title_of(gate), "inconclusive", math.nan, None, "")
+    found = result_of(trial, told, *evidence.early.spent(gate))
+    if found.outcome == "inconclusive" and gate.rule == "no_worse_than" and not found.saved:
+        label, index = _part(gate.metric, evidence.measured)
+        settings = replace(evidence.settings, confidence=gate.confidence or evidence.settings.confidence)
+        mask = selected(gate.where, evidence.table)
+        whole = _no_worse(gate, found.title, evidence.measured[label], index, mask, evidence, settings)
+        if whole.ci == (0.0, 0.0):
+            return replace(whole, sequential=True, saved=0)
+    return found
+
+
+def selected(where: Mapping[str, Any], table: Kept) -> NDArray[np.bool_]:
     """Which records a ``where`` picks, shape (n,): each column equals its value, or one of its values."""
     mask = np.ones(table.n, dtype=bool)
     for name, wanted in where.items():
@@ -214,6 +232,9 @@ def _every(gate: GateSpec, title: str, one: Measured, index: int, mask: NDArray[
 
 
 def _errors(gate: GateSpec, title: str, evidence: Evidence, mask: NDArray[np.bool_]) -> GateResult:
+    mask = mask & evidence.early.judged_by_all(len(mask))  # what nobody was asked about cannot have failed
+    if not mask.any():
+        return _result(gate, title, "inconclusive", math.nan, None, "no record that the gate is about was judged")
     failed = evidence.failed & mask
     share = float(failed.sum() / mask.sum())
     bound = gate.bound if gate.bound is not None else 0.0

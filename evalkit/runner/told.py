@@ -49,6 +49,9 @@ class ToldGate(msgspec.Struct):
     title: str = ""
     where: dict[str, Any] = {}
     lets_by: bool = False
+    sequential: bool = False
+    used: int | None = None
+    saved: int | None = None
 
 
 class ToldSuite(msgspec.Struct):

@@ -22,6 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from evalkit.core.rows import Floats
 
 Side = Literal["above", "below"]
+SIDES: tuple[Side, Side] = ("above", "below")
 
 CAP = 0.75  # of what may be wagered at most: more, and one unit could lose everything
 SOONEST = 25  # units; the shortest horizon for which a bettor sizes its bets
@@ -107,7 +108,7 @@ class BoundedTest:
 
     def __post_init__(self) -> None:
         self._stakes = Stakes(self.alpha, self.horizon, self.most)
-        self._capital = {side: np.zeros(len(self._stakes.horizons)) for side in ("above", "below")}
+        self._capital = {side: np.zeros(len(self._stakes.horizons)) for side in SIDES}
 
     def update(self, sums: ArrayLike, sizes: ArrayLike) -> None:
         """The next units: sums of values and how many they are, each of shape (n,)."""
@@ -121,13 +122,13 @@ class BoundedTest:
             return
         stakes = self._stakes.on(sums, sizes)
         first: dict[Side, int] = {}
-        for side in ("above", "below"):
-            growth = np.cumsum(log_growth(stakes, sums, sizes, bound, self.most, side), axis=1)  # type: ignore[arg-type]
+        for side in SIDES:
+            growth = np.cumsum(log_growth(stakes, sums, sizes, bound, self.most, side), axis=1)
             capital = self._capital[side][:, None] + growth
             self._capital[side] = capital[:, -1]
             reached = np.flatnonzero(_together(capital) >= -math.log(self.alpha))
             if len(reached):
-                first[side] = int(reached[0])  # type: ignore[index]
+                first[side] = int(reached[0])
         if first:
             side = min(first, key=first.__getitem__)
             self.found = (side, self.seen + first[side] + 1)
@@ -153,15 +154,15 @@ def betting_interval(
         return bool((_together(capital) >= -math.log(alpha)).any())
 
     ends = []
-    for side, outer in (("above", 0.0), ("below", 1.0)):
+    for side, outer in zip(SIDES, (0.0, 1.0)):
         inner = 1.0 - outer
-        if refuted(inner, side):  # type: ignore[arg-type]
+        if refuted(inner, side):
             ends.append(inner)
             continue
         kept, gone = inner, outer  # kept is not refuted; gone is, or is the end of the range
         for _ in range(_STEPS):
             middle = 0.5 * (kept + gone)
-            kept, gone = (kept, middle) if refuted(middle, side) else (middle, gone)  # type: ignore[arg-type]
+            kept, gone = (kept, middle) if refuted(middle, side) else (middle, gone)
         ends.append(gone)
     return low + (high - low) * ends[0], low + (high - low) * ends[1]
 
