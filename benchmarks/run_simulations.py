@@ -1,0 +1,126 @@
+"""Run every family of simulations, and write docs/simulations.md from their results.
+
+A family is a module of `benchmarks/simulations/` (see `_run.py` there). Cases run in processes of their own, one thread each.
+The exit code is 1 where a bar is missed.
+
+    python benchmarks/run_simulations.py [--quick] [--only FAMILY]... [--processes N] [--page] [--out FILE]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from _common import RESULTS, cores, machine
+from simulations._run import families, run_case, section, told
+
+HERE = Path(__file__).resolve().parent
+PAGE = HERE.parent / "docs" / "simulations.md"
+FILE = RESULTS / "simulations.json"
+INTRODUCTION = """\
+# Simulations
+
+Written by `benchmarks/run_simulations.py`; do not edit. Each row draws many data sets whose truth is known, and asks of each
+what evalkit would say. A figure is followed by twice its Monte Carlo error; a bar is what this project promises, judged on
+the figure as it is, and one that is missed is bold. Figures without a bar only inform: exact tests of few records that differ
+are cautious by nature, and no interval is right for few records of a heavy tail.
+"""
+
+
+def main() -> int:
+    known = families()
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="few data sets: does it work?")
+    parser.add_argument("--only", action="append", choices=list(known), metavar="FAMILY", help=", ".join(known))
+    parser.add_argument("--processes", type=int, default=cores(), help="cases at once")
+    parser.add_argument("--page", action="store_true", help="write the page from the results that are there")
+    parser.add_argument("--out", type=Path, help="the file of results; benchmarks/results/simulations.json otherwise")
+    given = parser.parse_args()
+    path: Path | None = given.out or (None if given.quick else FILE)
+    before = json.loads(path.read_text(encoding="utf-8"))["families"] if path and path.is_file() else {}
+    results = before if given.page else before | run(known, given.only or list(known), given.processes, quick=given.quick)
+    if path is None:
+        return 0
+    results = {name: results[name] for name in known if name in results}
+    if not given.page:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        whole = {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "command": "python benchmarks/run_simulations.py",
+            "machine": machine(),
+            "versions": {name: version(name) for name in ("numpy", "scipy")},
+            "families": results,
+        }
+        path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    if given.out is None:
+        PAGE.write_text(page(json.loads(path.read_text(encoding="utf-8"))), encoding="utf-8")
+        print(f"wrote {PAGE.relative_to(HERE.parent)}")
+    lost = missed(results)
+    for line in lost:
+        print(f"bar missed: {line}", file=sys.stderr)
+    return 1 if lost else 0
+
+
+def run(known: Mapping[str, Any], names: Sequence[str], processes: int, *, quick: bool) -> dict[str, Any]:
+    """The chosen families, cases side by side."""
+    jobs = [(name, at, quick) for name in names for at in range(len(list(known[name].cases())))]
+    rows: dict[str, list[Any]] = {name: [] for name in names}
+    clock = time.perf_counter()
+    with multiprocessing.get_context("spawn").Pool(max(1, processes)) as pool:
+        pending = [(job[0], pool.apply_async(run_case, job)) for job in jobs]
+        for name, wanted in pending:
+            row = wanted.get()
+            rows[name].append(row)
+            shown = ", ".join(
+                f"{key} {one['value']}{' MISSED' if one['met'] is False else ''}" for key, one in row["measures"].items()
+            )
+            print(f"{name}: {row['case']}: {shown} ({row['seconds']:.1f} s)", flush=True)
+    print(f"({time.perf_counter() - clock:.0f} s)")
+    return {name: told(known[name], rows[name]) for name in names}
+
+
+def missed(results: Mapping[str, Any]) -> list[str]:
+    """Where a bar is not held."""
+    return [
+        f"{family['name']}: {row['case']}: {name} {one['value']} (bar {one['bar']})"
+        for family in results.values()
+        for row in family["rows"]
+        for name, one in row["measures"].items()
+        if one["met"] is False
+    ]
+
+
+def page(whole: Mapping[str, Any]) -> str:
+    """docs/simulations.md."""
+    results, on = whole["families"], whole["machine"]
+    judged = [one["met"] for family in results.values() for row in family["rows"] for one in row["measures"].values()]
+    barred, lost = sum(met is not None for met in judged), sum(met is False for met in judged)
+    seconds = sum(family["seconds"] for family in results.values())
+    lines = [
+        INTRODUCTION,
+        f"{whole['date']}, {on['processor']}, {on['cores']} cores: {len(judged):,} figures in {seconds:.0f} s of one core; "
+        f"{barred:,} have a bar, {lost or 'none'} missed it.",
+        "",
+    ]
+    for family in results.values():
+        lines += section(family)
+    lines += [
+        "## Everything again",
+        "",
+        "`python benchmarks/run_simulations.py` runs all of them and writes this page; figures with more digits are in",
+        "`benchmarks/results/simulations.json`. A new family is a module in `benchmarks/simulations/`.",
+        "",
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
