@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from evalkit.core.errors import EvalkitError, Problem, SpecError, UnknownName, q
 from evalkit.core.rows import Floats
 from evalkit.core.run import Run, Value
 from evalkit.reports.numbers import count, counted
+from evalkit.runner.corrected import digest, to_scale
 from evalkit.runner.opponent import data_of
 from evalkit.stats.prediction_powered import FEWEST
 from evalkit.store.table import ROWS, SCORES, Table
@@ -88,18 +88,6 @@ class Material:
         """The sha256 of every labelled record's output; none where the texts cannot be had."""
         outputs = self.column("output")
         return () if outputs is None else tuple(digest(outputs[index]) for index in self.at.tolist())
-
-
-def digest(output: Any) -> str | None:
-    """What tells one output from another."""
-    return None if output is None else hashlib.sha256(str(output).encode("utf-8", "surrogatepass")).hexdigest()[:24]
-
-
-def to_scale(scores: Floats, own: tuple[float, float] | None, scale: tuple[float, float] | None) -> Floats:
-    """Scores moved from the judge's scale to the labels', end to end; as they are where both are one, or unknown."""
-    if own is None or scale is None or own == scale:
-        return scores
-    return scale[0] + (scores - own[0]) * ((scale[1] - scale[0]) / (own[1] - own[0]))
 
 
 def gather(run: Run, judge: str, people: People, root: Path, scale: tuple[float, float] | None = None) -> Material:

@@ -13,6 +13,23 @@ Status = Literal["passed", "failed", "incomplete"]
 
 
 @dataclass(frozen=True)
+class Corrected:
+    """What people would say, by the card of this very judge; the mean is NaN, with a reason, where a card was not used.
+
+    Attributes:
+        labels: how many it rests on. ``card``: the first 12 digits of the judge's fingerprint.
+        here: whether the labels are of outputs of this run; else they are taken to be off by as much here.
+    """
+
+    mean: float
+    ci: tuple[float, float] | None = None
+    labels: int = 0
+    card: str = ""
+    here: bool = True
+    why: str = ""
+
+
+@dataclass(frozen=True)
 class Value:
     """One part of one metric over one set of records.
 
@@ -32,6 +49,7 @@ class Value:
     signature: str = ""
     fingerprint: str = ""
     higher_is_better: bool | None = True
+    corrected: Corrected | None = None
 
 
 @dataclass(frozen=True)
@@ -199,7 +217,15 @@ def interval(value: Any) -> tuple[float, float] | None:
 
 def _value(entry: Mapping[str, Any]) -> Value:
     told = {**entry, "mean": number(entry["mean"]), "stderr": number(entry["stderr"]), "ci": interval(entry["ci"])}
+    told["corrected"] = _corrected(entry.get("corrected"))
     return Value(**{name: told[name] for name in Value.__dataclass_fields__ if name in told})
+
+
+def _corrected(entry: Mapping[str, Any] | None) -> Corrected | None:
+    if entry is None:
+        return None
+    told = {**entry, "mean": number(entry["mean"]), "ci": interval(entry.get("ci"))}
+    return Corrected(**{name: told[name] for name in Corrected.__dataclass_fields__ if name in told})
 
 
 def _gate(entry: Mapping[str, Any]) -> GateResult:

@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from evalkit.reports import plots
+from evalkit.reports.corrected import corrected_line, corrections
 from evalkit.reports.page import ours, render_page
 from evalkit.reports.summary import MetricRow, SliceGroup, Summary
 
@@ -32,6 +33,8 @@ def render_html(summary: Summary) -> str:
         histograms=[Plot(plot.row, ours(plot.svg)) for plot in histograms(summary)],
         forests={group.by: [Plot(plot.row, ours(plot.svg)) for plot in forests(summary, group)] for group in summary.slices},
         sort_key=sort_key,
+        corrections=corrections(summary.run),
+        corrected_line=corrected_line,
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 
 from evalkit.reports import numbers
+from evalkit.reports.corrected import corrected_line, corrections
 from evalkit.reports.records import Case, CaseGroup
 from evalkit.reports.safe import one_line, shortened
 from evalkit.reports.summary import GateRow, MetricRow, SliceGroup, Summary
@@ -33,6 +34,7 @@ def render_markdown(summary: Summary, *, report: str | None = None, limit: int =
     sections = [
         _gates(summary.gates),
         *_metrics(summary),
+        "\n".join(f"- {code(one.name)}: {escape(corrected_line(one), 400)}" for one in corrections(summary.run)),
         *(_lost(group, 10) for group in summary.cases("lost") if group.binary),
         _falls([group for group in summary.cases("lost") if not group.binary]),
         *(_slices(group, summary) for group in summary.slices),

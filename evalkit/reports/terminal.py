@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.reports import numbers
 from evalkit.reports.console import UNBOUNDED, cells, make_console, middle, pad, say, width_of, wrapped
+from evalkit.reports.corrected import corrected_line, corrections
 from evalkit.reports.progress import Progress
 from evalkit.reports.safe import one_line
 from evalkit.reports.summary import GateRow, MetricRow, Summary
@@ -39,6 +40,9 @@ def print_run(summary: Summary, console: Console, *, report: Any = None, header:
         _header(summary.name, summary.subtitle, console)
         say(console)
     print_metrics(summary, console)
+    for one in corrections(summary.run):
+        for line in wrapped(f"{one.name}: {corrected_line(one)}", width_of(console)):
+            say(console, (line, "" if one.used else "dim"))
     if summary.gates:
         say(console)
         print_gates(summary.gates, console)

@@ -18,12 +18,14 @@ from evalkit.records.dataset import Chunk, DataSet
 from evalkit.runner.ask import Asking, calls_path, part_paths
 from evalkit.runner.baseline import Baseline, NoBaseline, baselines
 from evalkit.runner.checkpoint import RunFolder, open_run
+from evalkit.runner.corrected import with_corrections
 from evalkit.runner.engine_local import measured
 from evalkit.runner.finish import differences, finished
 from evalkit.runner.measure import Job
 from evalkit.runner.models import Models, account_of, make_backends
 from evalkit.runner.opponent import outputs_named, pinned
 from evalkit.runner.plan import Plan
+from evalkit.runner.report import fetching
 from evalkit.runner.sequential_ask import earlies, whole_path
 from evalkit.runner.stores import home_of, open_catalog
 from evalkit.runner.watch import Progress, Quiet, Watch
@@ -187,6 +189,7 @@ def complete(
         named.run.run_id if named else None,
         begun.clock,
     )
+    run = with_corrections(run, table, begun.catalog.home, fetching(plan.data), plan.suite.confidence)
     outcome = Outcome(run, plan, table, begun.catalog, named.run if named else None, resumed=progress.before)
     if named is not None:
         outcome.differences = differences(plan, table, named)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -77,7 +77,7 @@ def record_view(run: Run, table: Table, data: DataSet | None, baseline: Run | No
         ids=table.ids,
         scores=scores,
         errors={label: notes for label in labels if (notes := table.notes(label, "error"))},
-        fetch=_fetch(data) if data is not None else None,
+        fetch=fetching(data) if data is not None else None,
         baseline_scores=_aligned(scores, baseline, table.ids) if baseline is not None else None,
         reasons={label: notes for label in labels if (notes := table.notes(label, "reason"))},
     )
@@ -101,7 +101,8 @@ def _aligned(names: Iterable[str], baseline: Run, ids: Sequence[str]) -> dict[st
     return {name: np.where(at >= 0, scores[at], np.nan) for name, scores in found.items()}
 
 
-def _fetch(data: DataSet) -> Any:
+def fetching(data: DataSet) -> Callable[[Sequence[int]], list[Mapping[str, Any]]]:
+    """What reads single records by their index; only the chunks that hold them are read."""
     starts = np.array([chunk.start for chunk in data.chunks])
 
     def fetch(indices: Sequence[int]) -> list[Mapping[str, Any]]:

@@ -9,6 +9,17 @@ import msgspec
 from evalkit.core.run import Outcome, Status
 
 
+class ToldCorrected(msgspec.Struct):
+    """What people would say."""
+
+    mean: float | None
+    ci: tuple[float | None, float | None] | None = None
+    labels: int = 0
+    card: str = ""
+    here: bool = True
+    why: str = ""
+
+
 class ToldValue(msgspec.Struct):
     """One value; what later versions add is left alone."""
 
@@ -25,6 +36,7 @@ class ToldValue(msgspec.Struct):
     signature: str = ""
     fingerprint: str = ""
     higher_is_better: bool | None = True
+    corrected: ToldCorrected | None = None
 
 
 class ToldSlice(msgspec.Struct):
