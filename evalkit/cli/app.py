@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from evalkit.cli import check, init, listing, run, schema, show
+from evalkit.cli import calibrate, check, init, listing, run, schema, show
 
 app = typer.Typer(
     name="evalkit",
@@ -24,6 +24,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("calibrate")(calibrate.calibrate)
 app.command("check")(check.check)
 app.command("init")(init.init)
 app.command("list")(listing.list_)
