@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from evalkit.cli import calibrate, check, init, listing, run, schema, show
+from evalkit.cli import ab, calibrate, check, compare, init, listing, run, schema, show
 
 app = typer.Typer(
     name="evalkit",
@@ -24,11 +24,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("run")(run.run)
+app.command("compare")(compare.compare)
 app.command("calibrate")(calibrate.calibrate)
 app.command("check")(check.check)
 app.command("init")(init.init)
 app.command("list")(listing.list_)
 app.command("show")(show.show)
+app.add_typer(ab.app, name="ab")
 app.command("schema")(schema.schema)
 
 

@@ -1,0 +1,55 @@
+"""What `evalkit ab` does once its arguments are read."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from evalkit.core.errors import Problem, SpecError, quote
+from evalkit.experiment.analyse import Design, analyse
+from evalkit.store.files import write_text
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Where the result goes besides the terminal."""
+
+    json: bool = False
+    html: Path | None = None
+    markdown: Path | None = None
+
+    def check(self) -> None:
+        """Raise where a file could not be written, before anything is read."""
+        for option, path in (("--html", self.html), ("--markdown", self.markdown)):
+            if path is not None and (path.is_dir() or not _writable(path)):
+                raise SpecError(Problem(option, f"{quote(str(path))} cannot be written", "name a file in a folder that can be"))
+
+
+def run_ab(file: str, design: Design, outputs: Outputs) -> int:
+    """Analyse, print and write; 0 whatever came out: an experiment is not a gate."""
+    from evalkit.reports.ab_pages import ab_html, ab_json, ab_markdown, print_ab
+    from evalkit.reports.console import make_console, say
+
+    outputs.check()
+    found = analyse(file, design)
+    if outputs.html:
+        write_text(outputs.html, ab_html(found))
+    if outputs.markdown:
+        write_text(outputs.markdown, ab_markdown(found))
+    if outputs.json:
+        sys.stdout.write(ab_json(found))
+        return 0
+    console = make_console()
+    print_ab(found, console)
+    for path in (outputs.html, outputs.markdown):
+        if path:
+            say(console, ("report   ", "dim"), (str(path), ""))
+    return 0
+
+
+def _writable(path: Path) -> bool:
+    """Whether a file may come to be at ``path``, its folders made where they are missing."""
+    folder = next(parent for parent in path.resolve().parents if parent.exists())
+    return folder.is_dir() and os.access(folder, os.W_OK)
