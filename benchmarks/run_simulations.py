@@ -104,12 +104,10 @@ def page(whole: Mapping[str, Any]) -> str:
     judged = [one["met"] for family in results.values() for row in family["rows"] for one in row["measures"].values()]
     barred, lost = sum(met is not None for met in judged), sum(met is False for met in judged)
     seconds = sum(family["seconds"] for family in results.values())
-    lines = [
-        INTRODUCTION,
-        f"{whole['date']}, {on['processor']}, {on['cores']} cores: {len(judged):,} figures in {seconds:.0f} s of one core; "
-        f"{barred:,} have a bar, {lost or 'none'} missed it.",
-        "",
-    ]
+    measured = (
+        f"{whole['date']}, {on['processor']}, {on['cores']} cores: {len(judged):,} figures in {seconds:.0f} s of one core"
+    )
+    lines = [INTRODUCTION, f"{measured}; {barred:,} have a bar, {lost or 'none'} missed it.", ""]
     for family in results.values():
         lines += section(family)
     lines += [
