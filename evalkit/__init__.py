@@ -1,7 +1,7 @@
 """evalkit: evaluate LLM systems and tell a difference from noise.
 
-``score`` gives a metric's value per record, ``evaluate`` and ``run`` a whole run with intervals and gates;
-``metric``, ``judge`` and ``backend`` register parts of one's own. Everything is imported when it is first used.
+``score`` gives a metric's value per record, ``evaluate`` and ``run`` a whole run with intervals and gates, ``compare`` tells
+two runs apart; ``metric``, ``judge`` and ``backend`` register parts of one's own. Everything is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ _PUBLIC = {
     "run": "evalkit.api",
     "matrix": "evalkit.api",
     "evaluate": "evalkit.api",
+    "compare": "evalkit.api",
     "assert_passes": "evalkit.api",
     "metric": "evalkit.core.registry",
     "judge": "evalkit.core.registry",
@@ -41,7 +42,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from evalkit.api import Scores, assert_passes, evaluate, matrix, run, score
+    from evalkit.api import Scores, assert_passes, compare, evaluate, matrix, run, score
     from evalkit.core.asking import Backend, Reply, Request, Tools
     from evalkit.core.batch import Batch
     from evalkit.core.contracts import CorpusMetric, Metric, ModelMetric

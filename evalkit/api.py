@@ -20,6 +20,7 @@ from evalkit.core.workers import Workers
 if TYPE_CHECKING:
     import pandas as pd
 
+    from evalkit.core.compared import Comparisons
     from evalkit.reports.matrix import Matrix
     from evalkit.runner.execute import Options, Outcome
     from evalkit.specs.suite import Suite
@@ -221,6 +222,41 @@ def evaluate(
         return evaluate_directly(_single(loaded), data, workers)
 
 
+def compare(
+    run_a: str | Path | Run,
+    run_b: str | Path | Run,
+    *others: str | Path | Run,
+    margins: Mapping[str, float] | None = None,
+    store: str | None = None,
+    **settings: Any,
+) -> Comparisons:
+    """Runs against the first of them, record by record, as ``evalkit compare`` does.
+
+    Args:
+        run_a: the baseline: a `Run`, an id, ``latest:SUITE`` or a path to a results.json; ``run_b`` and ``others`` likewise.
+        margins: metric → the largest difference that does not matter, in its own unit.
+        settings: ``confidence``, ``resamples``, ``seed``, ``test``, ``adjust``, ``metrics``, ``slices``, ``changed``, as the
+            command's options.
+
+    Returns:
+        ``compare(a, b)["rouge.rougeL"].verdict``; ``.comparisons``, ``.to_json()``, ``.to_pandas()``.
+
+    Raises:
+        SpecError: a run that cannot be found, or a metric, margin or slice that the runs do not have.
+    """
+    from evalkit.comparison.compare import compare_runs
+    from evalkit.comparison.settings import Settings
+    from evalkit.comparison.sides import sides
+    from evalkit.core.content import project_root
+    from evalkit.runner.stores import catalog_at
+
+    chosen = Settings(margins=dict(margins or {}), **{name: _tupled(value) for name, value in settings.items()})
+    root = project_root(Path.cwd())
+    named = [str(run) if isinstance(run, Path) else run for run in (run_a, run_b, *others)]
+    catalog = catalog_at(store, root) if any(isinstance(run, str) for run in named) else None
+    return compare_runs(sides(named, catalog, root), chosen)
+
+
 def assert_passes(suite: str | Path, **options: Any) -> Run:
     """Run a suite inside a test; options are those of `run`.
 
@@ -245,6 +281,10 @@ def verdict(finished: Run) -> str:
     if finished.folder is not None:
         lines.append(f"  see {finished.folder}")
     return "\n".join(lines)
+
+
+def _tupled(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _single(suite: Suite) -> Suite:

@@ -52,7 +52,7 @@ class RunSide:
         return Named(run.run_id, str(run.suite.get("name", "")), int(run.dataset.get("n") or 0), run.started_at, folder)
 
 
-def sides(names: Sequence[str | Run], catalog: Catalog, root: Path) -> list[RunSide]:
+def sides(names: Sequence[str | Run], catalog: Catalog | None, root: Path) -> list[RunSide]:
     """The runs that are meant, in order.
 
     Raises:
@@ -64,7 +64,10 @@ def sides(names: Sequence[str | Run], catalog: Catalog, root: Path) -> list[RunS
     problems: list[Problem] = []
     for name in names:
         try:
-            found.append(RunSide.of(find_run(name, catalog, root) if isinstance(name, str) else name))
+            if isinstance(name, str) and catalog is not None:
+                found.append(RunSide.of(find_run(name, catalog, root)))
+            elif isinstance(name, Run):
+                found.append(RunSide.of(name))
         except SpecError as error:
             problems += error.problems
         except EvalkitError as error:

@@ -177,6 +177,10 @@ class ModelMetric(Measure):
         """The name of a run whose outputs this metric reads beside the record's own, in the column ``output@NAME``."""
         return None
 
+    def opponent(self) -> str | None:
+        """The id of the run that `outputs_of` was found to mean; None before, and of any other metric."""
+        return None
+
     def pinned(self, run_id: str, sha256: str) -> Self:  # noqa: ARG002
         """This metric, once it is known which run `outputs_of` means; the sha256 of its outputs belongs in `options`."""
         return self

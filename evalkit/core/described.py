@@ -6,19 +6,22 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from evalkit.core.contracts import Measure
+from evalkit.core.contracts import Measure, ModelMetric
 
 
 def described(metric: Measure) -> dict[str, Any]:
     """The metric's registered name and its options.
 
     ``options`` is None where one of them is no plain JSON value (a rubric, a document that was read): such a metric cannot be
-    built from this, and its rows speak through the scores of single records only.
+    built from this, and its rows speak through the scores of single records only. ``against`` is the id of the run whose
+    outputs the metric set beside the record's own.
     """
     fields = [field for field in dataclasses.fields(metric) if not field.name.startswith("_")]  # type: ignore[arg-type]
     options = {field.name: getattr(metric, field.name) for field in fields if field.init}
     plain = all(map(_is_plain, options.values()))
-    return {"metric": metric.name, "options": {name: _listed(value) for name, value in options.items()} if plain else None}
+    told = {"metric": metric.name, "options": {name: _listed(value) for name, value in options.items()} if plain else None}
+    opponent = metric.opponent() if isinstance(metric, ModelMetric) else None
+    return told | ({"against": opponent} if opponent else {})
 
 
 def _is_plain(value: Any) -> bool:

@@ -135,6 +135,9 @@ class Pairwise(ModelMetric):
         """Where the other answers stand in a batch."""
         return f"output@{self.against}" if isinstance(self.against, str) else self._opposite
 
+    def opponent(self) -> str | None:
+        return self._run or None
+
     def outputs_of(self) -> str | None:
         return self.against if isinstance(self.against, str) else None
 

@@ -105,6 +105,7 @@ class ToldUse(msgspec.Struct):
 
     metric: str
     options: dict[str, Any] | None = None
+    against: str | None = None
 
 
 class Told(msgspec.Struct):

@@ -9,6 +9,7 @@ from numpy.typing import ArrayLike
 
 from evalkit.stats.bca import Interval, Method, interval
 from evalkit.stats.distribution import POOL_ABOVE, Distribution, Statistic, distributions
+from evalkit.stats.members import Apart, CombineRows
 from evalkit.stats.sums import Floats
 
 __all__ = [
@@ -102,16 +103,18 @@ def paired(a: Statistic, b: Statistic) -> Statistic:
     def combine(totals: Floats) -> Floats:
         return b.combine(totals[..., split:]) - a.combine(totals[..., :split])
 
-    def combine_rows(values: Floats, weights: Floats) -> Floats:
-        sides = ((b, values[:, split:]), (a, values[:, :split]))
-        theirs, ours = (
-            side.combine(weights @ rows) if side.combine_rows is None else side.combine_rows(rows, weights)
-            for side, rows in sides
-        )
-        return theirs - ours
-
     additive = a.combine_rows is None and b.combine_rows is None
-    return Statistic(np.concatenate([a.values, b.values], axis=1), combine, None if additive else combine_rows)
+    rows = None if additive else Apart(_rows_of(a), _rows_of(b), split)
+    return Statistic(np.concatenate([a.values, b.values], axis=1), combine, rows)
+
+
+def _rows_of(side: Statistic) -> CombineRows:
+    """What turns weighted rows of a statistic into its values, also of one of sums."""
+
+    def combined(values: Floats, weights: Floats) -> Floats:
+        return side.combine(weights @ values)
+
+    return side.combine_rows or combined
 
 
 def unpaired_difference(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,18 @@ _EXPANDED = 1_000_000  # weights of records handed on at once: 8 MB, and a few t
 _JACKKNIFE = 250  # groups left out in turn
 _GROUPING = 1 << 17  # the spawn key of the stream that deals those groups
 _REACH = 7.0  # standard deviations around a quantile within which resamples look for it; beyond, they look everywhere
+
+
+@dataclass(frozen=True)
+class Apart:
+    """The ``combine_rows`` of b - a, whose rows are those of a, ``split`` columns, beside those of b."""
+
+    a: CombineRows
+    b: CombineRows
+    split: int
+
+    def __call__(self, values: Floats, weights: Floats) -> Floats:
+        return self.b(values[:, self.split :], weights) - self.a(values[:, : self.split], weights)
 
 
 class Members:
@@ -38,7 +51,9 @@ class Members:
 
     @classmethod
     def of(cls, values: Floats, scored: NDArray[np.bool_], combine_rows: CombineRows, units: Units) -> Members:
-        """With the short cut for quantiles, where it is one."""
+        """With the short cuts for quantiles, and for the difference of two statistics that may be quantiles."""
+        if isinstance(combine_rows, Apart):
+            return Both(values, scored, combine_rows, units)
         if isinstance(combine_rows, MeanAndQuantiles) and scored.any() and np.isfinite(values[scored, 0]).all():
             return Ranked(values, scored, combine_rows, units)
         return Members(values, scored, combine_rows, units)
@@ -123,3 +138,17 @@ class Ranked(Members):
         if lost.any():
             found[lost, 1:] = super().resampled(weights[lost])[:, 1:]
         return found
+
+
+class Both(Members):
+    """b - a over the same records, each side with its own short cut."""
+
+    def __init__(self, values: Floats, scored: NDArray[np.bool_], combine_rows: Apart, units: Units) -> None:
+        split = combine_rows.split
+        self.a = Members.of(values[:, :split], scored, combine_rows.a, units)
+        self.b = Members.of(values[:, split:], scored, combine_rows.b, units)
+        self.n, self.held, self.count = self.a.n, self.a.held, self.a.count
+        self.value = self.b.value - self.a.value
+
+    def resampled(self, weights: Floats) -> Floats:
+        return self.b.resampled(weights) - self.a.resampled(weights)
