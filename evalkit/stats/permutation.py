@@ -118,13 +118,14 @@ def sign_flip(
             else:
                 sums[at] = one
         if sums:
-            matrix = np.ascontiguousarray(np.concatenate([one.apart for one in sums.values()], axis=1))
+            matrix = np.ascontiguousarray(np.concatenate([one.apart[:, one.moved] for one in sums.values()], axis=1))
             totals = _exchanged(matrix, sequence, resamples)
             start = 0
             for at, one in sums.items():
-                k = one.apart.shape[1]
-                made[at] = one.test(totals[:, start : start + k], exact=False)
-                start += k
+                whole = np.zeros((resamples, len(one.moved)))
+                whole[:, one.moved] = totals[:, start : start + int(one.moved.sum())]
+                made[at] = one.test(whole, exact=False)
+                start += int(one.moved.sum())
     return [made[at] for at in range(len(statistics))]
 
 
@@ -142,6 +143,7 @@ class _Sums:
         for j, column in enumerate(apart.T):
             self.apart[:, j] = on_grid(units.sums(column), units.count)
         self.moving = np.flatnonzero((self.apart != 0.0).any(axis=1))
+        self.moved = (self.apart != 0.0).any(axis=0)  # a count of records is the same on both sides: it needs no sums
 
     def all_totals(self) -> Floats:
         """What moves under every exchange there is, (2^moving, k): each unit doubles those before it."""

@@ -17,7 +17,7 @@ FOLDER = Path(__file__).resolve().parent.parent.parent / "benchmarks"
 NAMES = sorted(path.stem.removeprefix("bench_") for path in FOLDER.glob("bench_*.py"))
 FAST = {"bleu", "chrf", "levenshtein", "retrieval", "ter"}  # the others take seconds: imports, whole commands
 PEERS = {
-    "bleu": ["sacrebleu"], "bootstrap": ["scipy"], "chrf": ["sacrebleu"], "meteor": ["nltk"], "million": ["psutil", "rouge-score"],
+    "bleu": ["sacrebleu"], "bootstrap": ["scipy"], "permutation": ["scipy"], "chrf": ["sacrebleu"], "meteor": ["nltk"], "million": ["psutil", "rouge-score"],
     "retrieval": ["pytrec_eval-terrier"], "rouge": ["rouge-score"], "ter": ["sacrebleu"],
 }  # fmt: skip
 
