@@ -29,15 +29,19 @@ def biases(material: Material, *, seed: int, level: float) -> dict[str, Finding]
 
 
 def worded(found: Finding) -> Finding:
-    """With ``{by}`` in its sentence filled in: ``0.31 (0.12 to 0.50) higher``."""
+    """With the places in its sentence filled in: ``{by}`` is ``+0.31 (+0.12 to +0.50)``, ``{moved}`` a verb and that."""
     if found.ci is None or math.isnan(found.value) or not found.says:
         return replace(found, says="")
     low, high = found.ci
     digits = numbers.decimals(found.value, low, high, width=high - low)
     by = f"{numbers.signed(found.value, digits)} ({numbers.signed_interval(low, high, digits)})"
     if low <= 0.0 <= high:
-        return replace(found, says=f"{found.says.format(by=by)}: no shift is shown")
-    return replace(found, says=found.says.format(by=by))
+        moved = f"scores move by {by} {found.unit}"
+        return replace(found, says=f"{found.says.format(by=by, moved=moved)}: no shift is shown")
+    size, ends = abs(found.value), sorted((abs(low), abs(high)))
+    bounds = f"{numbers.number(ends[0], digits)} to {numbers.number(ends[1], digits)}"
+    moved = f"scores {'rise' if found.value > 0 else 'fall'} by {numbers.number(size, digits)} ({bounds}) {found.unit}"
+    return replace(found, says=found.says.format(by=by, moved=moved))
 
 
 def _position(material: Material, level: float) -> Finding:

@@ -13,10 +13,7 @@ from evalkit.calibration.correct import corrections, maps
 from evalkit.calibration.material import Material, gather
 from evalkit.calibration.people import read_people
 from evalkit.core.card import Card, Finding, Judge, Labelled
-from evalkit.core.content import project_root
 from evalkit.core.run import Run
-from evalkit.runner.baseline import find_run
-from evalkit.runner.stores import catalog_at
 from evalkit.store.cards import write_card
 
 Asker = Callable[[Material], "Asked"]
@@ -43,28 +40,22 @@ class Asked:
     notes: tuple[str, ...] = ()
 
 
-_NOT_ASKED = "not probed: add it with --probes {name}"
-
-
-def calibrate_run(
-    judge: str, labels: Path, name: str, store: str | None, settings: Settings, probes: Asker | None = None
-) -> Card:
-    """The card of a judge of a finished run, written into the store.
-
-    Raises:
-        EvalkitError: there is no such run or judge, or the labels do not fit it.
-    """
-    root = project_root(Path.cwd(), Path.cwd())
-    catalog = catalog_at(store, root)
-    run = find_run(name, catalog, root)
-    return calibrate(judge, labels, run, root, catalog.home, settings, probes)
+NOT_ASKED = "not probed: add it with --probes {name}"
 
 
 def calibrate(
     judge: str, labels: Path, run: Run, root: Path, home: Path, settings: Settings, probes: Asker | None = None
 ) -> Card:
-    """As `calibrate_run`, of a run at hand."""
-    people = read_people(labels)
+    """The card of a judge of a finished run, written into the store.
+
+    Args:
+        root: the project's, from which the run's data are found.
+        home: of the store.
+
+    Raises:
+        EvalkitError: there is no such judge, or the labels do not fit the run.
+    """
+    people = read_people(labels, judge)
     material = gather(run, judge, people, root, settings.scale)
     asked = probes(material) if probes is not None else None
     card = card_of(material, settings, people.path, people.sha256, asked)
@@ -97,8 +88,8 @@ def card_of(material: Material, settings: Settings, file: str, sha256: str, aske
         agreement=own,
         levels=levels,
         bias=bias,
-        variance=asked.variance if asked else Finding.unknown(_NOT_ASKED.format(name="repeats")),
-        prompt_sensitivity=asked.prompt_sensitivity if asked else Finding.unknown(_NOT_ASKED.format(name="prompt")),
+        variance=asked.variance if asked else Finding.unknown(NOT_ASKED.format(name="repeats")),
+        prompt_sensitivity=asked.prompt_sensitivity if asked else Finding.unknown(NOT_ASKED.format(name="prompt")),
         raw=fixed.raw,
         alone=fixed.alone,
         corrected=fixed.corrected,

@@ -109,7 +109,7 @@ def gather(run: Run, judge: str, people: People, root: Path, scale: tuple[float,
     if scores is None:
         raise SpecError(Problem("--run", f"the run {run.run_id} has no scores of {name}", "run the suite again"))
     metric = str(run.uses.get(label, {}).get("metric") or label)
-    chosen = people.of(label, metric)
+    chosen = people.of(label, metric, judge)
     notes = list(chosen.notes)
     texts, lacking = _texts(run, root)
     place = {record: index for index, record in enumerate(table.ids)}

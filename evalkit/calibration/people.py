@@ -1,29 +1,29 @@
-"""What people said: labels of several raters, as one number a record."""
+"""What people said of one judge's records: labels of several raters, as one number a record."""
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import json
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.core.rows import Floats
+from evalkit.records.label_files import read_labels
+from evalkit.records.labels import Labels, Value, as_number, settle
 
-_PREFERENCE = {"a": 1.0, "output": 1.0, "b": 0.0, "other": 0.0, "tie": 0.5, "c": 0.5}
+WEIGHT = "sampling_weight"
+_SHOWN = 20
 _NUMBERED = {1.0: 1.0, 2.0: 0.0, 0.0: 0.5}  # as PandaLM numbers its answers
-_WORDS = {"yes": 1.0, "true": 1.0, "pass": 1.0, "good": 1.0, "no": 0.0, "false": 0.0, "fail": 0.0, "bad": 0.0}
+_SIDES = {"output": 1.0, "other": 0.0, "c": 0.5}
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The labels of one judge, a line a record: the mean and the median over raters."""
+    """The labels of one judge, a line a record: the mean and the median over raters, or what an adjudicator decided."""
 
     ids: tuple[str, ...]
     means: Floats
@@ -35,119 +35,105 @@ class Chosen:
 
 
 @dataclass(frozen=True)
-class Entry:
-    """One line of a labels file."""
-
-    line: int
-    id: str
-    metric: str | None
-    label: Any
-    rater: str | None
-    output: str | None
-    weight: float | None
-
-
-@dataclass(frozen=True)
 class People:
-    """A labels file."""
+    """A labels file; lines that name no metric are of the judge that is asked about."""
 
     path: str
     sha256: str
-    entries: tuple[Entry, ...]
+    labels: Labels
 
-    def of(self, label: str, metric: str) -> Chosen:
-        """The labels of one judge: those that name it, or, in a file that names none, all.
+    def of(self, label: str, metric: str, unnamed: str) -> Chosen:
+        """The labels of one judge.
+
+        Args:
+            label: its name in the suite. ``metric``: its registered name. ``unnamed``: what lines without a metric were given.
 
         Raises:
             SpecError: there are none, or some are no label of such a judge.
         """
-        named = [entry for entry in self.entries if entry.metric in (label, metric)]
-        kept = named or [entry for entry in self.entries if entry.metric is None]
-        if not kept:
-            known = sorted({str(entry.metric) for entry in self.entries})
-            close = nearest(label, known)
-            hint = f"did you mean {quote(close)}?" if close else f"it has labels of {', '.join(known[:5])}"
+        names = self.labels.names
+        name = next((one for one in (label, metric, unnamed) if one in names), None)
+        if name is None:
+            close = nearest(label, names)
+            hint = f"did you mean {quote(close)}?" if close else f"it has labels of {', '.join(names[:5])}"
             raise SpecError(Problem(self.path, f"no label is of {quote(label)}", hint))
-        number = _preference(kept) if metric == "pairwise" else _number
-        problems, of_id, weights, outputs = [], dict[str, list[float]](), dict[str, float](), dict[str, str | None]()
-        for entry in kept:
-            value = number(entry.label)
-            if value is None:
-                told = "A, B or tie" if metric == "pairwise" else "a number, or yes and no"
-                what = f"the label of {quote(entry.id)} is {quote(entry.label)}, not {told}"
-                problems.append(Problem(f"{self.path}:{entry.line}", what))
-            else:
-                of_id.setdefault(entry.id, []).append(value)
-                outputs.setdefault(entry.id, entry.output)
-                if entry.weight is not None:
-                    weights[entry.id] = entry.weight
-        if problems:
-            raise SpecError(problems)
-        ids = tuple(of_id)
-        raters = {entry.rater for entry in kept if entry.rater is not None}
+        own = self.labels.of(name)
+        read = _preference(own) if metric == "pairwise" else as_number
+        self._check(own, read, metric)
+        numbers = Labels(
+            own.ids, own.metrics, [read(value) for value in own.values], own.raters, own.times, own.versions,
+            own.adjudicated, own.places, own.extra,
+        )  # fmt: skip
+        means, medians = ([one.value for one in settle(numbers, name, by=how)] for how in ("mean", "median"))
+        ids = tuple(one.id for one in settle(numbers, name))
+        first = {one: at for at, one in reversed(list(enumerate(own.ids)))}
+        weights = [_weight(own, first[one]) for one in ids]
+        told = sum(weight is not None for weight in weights)
+        notes = list(own.warnings)
+        if 0 < told < len(ids):
+            notes.append(f"{told:,} of {len(ids):,} labelled records have a {WEIGHT}: none was used")
+        outputs = (own.extra[first[one]].get("output") for one in ids)
+        raters = {rater for rater, settled in zip(own.raters, own.adjudicated) if not settled}
         return Chosen(
             ids,
-            np.array([math.fsum(values) / len(values) for values in of_id.values()]),
-            np.array([float(np.median(values)) for values in of_id.values()]),
-            tuple(outputs[one] for one in ids),
-            np.array([weights[one] for one in ids]) if len(weights) == len(ids) else None,
-            max(len(raters), max(map(len, of_id.values()))),
+            np.array(means, dtype=np.float64),
+            np.array(medians, dtype=np.float64),
+            tuple(output if isinstance(output, str) else None for output in outputs),
+            np.array(weights, dtype=np.float64) if told == len(ids) else None,
+            len(raters),
+            tuple(notes),
         )
 
+    def _check(self, own: Labels, read: Callable[[Value], float], metric: str) -> None:
+        told = "A, B or tie (or 1, 2 and 0)" if metric == "pairwise" else "a number, nor yes or no"
+        problems = [
+            Problem(own.places[at], f"the label of {quote(own.ids[at])} is {quote(value)}, not {told}")
+            for at, value in enumerate(own.values)
+            if math.isnan(read(value))
+        ]
+        if problems:
+            more = [Problem("", f"… and {len(problems) - _SHOWN:,} more")] if len(problems) > _SHOWN else []
+            raise SpecError([*problems[:_SHOWN], *more])
 
-def read_people(path: Path) -> People:
-    """The labels of a file.
+
+def read_people(path: Path, judge: str) -> People:
+    """The labels of a file; lines without metric or rater are of ``judge`` and of one rater.
 
     Raises:
-        SpecError: it cannot be read, or holds no labels.
+        SpecError: it cannot be read, or something in it is wrong.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise SpecError(Problem(str(path), f"the labels cannot be read ({error.strerror})")) from error
-    lines = data.decode("utf-8-sig", "replace").splitlines()
-    told: Iterable[tuple[int, Mapping[str, Any]]]
-    if path.suffix in (".csv", ".tsv"):
-        told = enumerate(csv.DictReader(lines), 2)
-    else:
-        told = [(at, json.loads(line)) for at, line in enumerate(lines, 1) if line.strip()]
-    entries = tuple(
-        Entry(
-            at, str(one["id"]), one.get("metric") or None, one.get("label"), one.get("rater") or None, one.get("output"),
-            float(one["sampling_weight"]) if one.get("sampling_weight") not in (None, "") else None,
-        )
-        for at, one in told
-    )  # fmt: skip
-    return People(str(path), hashlib.sha256(data).hexdigest(), entries)
+    labels = read_labels([path], metric=judge, rater="people")
+    return People(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), labels)
 
 
-def _number(value: Any) -> float | None:
-    if isinstance(value, bool):
-        return float(value)
-    if isinstance(value, (int, float)):
-        return float(value) if math.isfinite(value) else None
-    text = str(value).strip().casefold()
-    if text in _WORDS:
-        return _WORDS[text]
-    try:
-        found = float(text)
-    except ValueError:
+def _weight(own: Labels, at: int) -> float | None:
+    """How many records one stands for; None where the file does not tell.
+
+    Raises:
+        SpecError: it is no positive number.
+    """
+    told = own.extra[at].get(WEIGHT)
+    if told is None or told == "":
         return None
-    return found if math.isfinite(found) else None
+    try:
+        found = float(told)
+    except (TypeError, ValueError):
+        found = math.nan
+    if not 0.0 < found < math.inf:
+        hint = "it is 1 over the chance of having been drawn"
+        raise SpecError(Problem(own.places[at], f"{WEIGHT} is {quote(told)}, and must be a number above 0", hint))
+    return found
 
 
-def _preference(entries: Sequence[Entry]) -> Any:
+def _preference(own: Labels) -> Callable[[Value], float]:
     """How verdicts on pairs are read: A, B and tie; 1, 2 and 0; or, where a label lies between 0 and 1, as a share of wins."""
-    numbers = [_number(entry.label) for entry in entries if str(entry.label).strip().casefold() not in _PREFERENCE]
-    shares = any(value is not None and 0.0 < value < 1.0 for value in numbers)
+    shares = any(not isinstance(value, str) and 0.0 < value < 1.0 for value in own.values)
 
-    def read(value: Any) -> float | None:
-        told = _PREFERENCE.get(str(value).strip().casefold())
-        if told is not None:
-            return told
-        found = _number(value)
+    def read(value: Value) -> float:
+        if isinstance(value, str):
+            return _SIDES.get(value, as_number(value))
         if shares:
-            return found if found is not None and 0.0 <= found <= 1.0 else None
-        return _NUMBERED.get(found) if found is not None else None
+            return value if 0.0 <= value <= 1.0 else math.nan
+        return _NUMBERED.get(value, math.nan)
 
     return read
