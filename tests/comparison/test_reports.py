@@ -1,0 +1,131 @@
+"""Comparisons as people read them."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+import evalkit
+from evalkit.comparison.scores import scores_of
+from evalkit.comparison.sides import RunSide
+from evalkit.core.compared import Comparisons
+from evalkit.reports.differing_pages import comparisons_html, comparisons_markdown, print_comparisons
+
+HOSTILE = "<script>alert(1)</script>|[x](http://e.org)\x1b[31m"
+
+
+def runs(name: str = "r") -> tuple[evalkit.Run, evalkit.Run]:
+    made = []
+    for lost in (0, 30):
+        records = [
+            {"id": f"{name}{at}", "output": "b" if at % 3 == 0 or at < lost else "a", "reference": "a", "tag": f"t{at % 2}"}
+            for at in range(200)
+        ]
+        made.append(evalkit.evaluate(records, metrics=["exact_match", "levenshtein"], slices=["tag"]))
+    return made[0], made[1]
+
+
+@pytest.fixture(scope="module")
+def pair() -> tuple[evalkit.Run, evalkit.Run]:
+    return runs()
+
+
+@pytest.fixture(scope="module")
+def found(pair: tuple[evalkit.Run, evalkit.Run]) -> Comparisons:
+    return evalkit.compare(*pair, margins={"exact_match": 0.02})
+
+
+def printed(found: Comparisons, width: int = 160) -> str:
+    out = io.StringIO()
+    print_comparisons(found, Console(file=out, width=width, force_terminal=False, highlight=False, markup=False))
+    return out.getvalue()
+
+
+def test_the_terminal_says_the_verdict_first_and_what_it_rests_on(found: Comparisons) -> None:
+    lines = printed(found).splitlines()
+    assert lines[0].split("   ")[-1].strip() == "2 worse"
+    table = next(line for line in lines if line.startswith("exact_match "))
+    assert "worse" in table
+    assert "McNemar exact; 0 up, 20 down" in table
+    assert "p adjusted by Holm over 2 main values" in lines[-1]
+
+
+def test_a_narrow_terminal_puts_the_test_below_and_breaks_no_number(found: Comparisons) -> None:
+    out = io.StringIO()
+    print_comparisons(found, Console(file=out, width=100, force_terminal=True, color_system=None, highlight=False))
+    lines = out.getvalue().splitlines()
+    at = next(index for index, line in enumerate(lines) if line.startswith("exact_match "))
+    assert lines[at + 1].strip().startswith("McNemar exact")
+
+
+def test_markdown_and_html_tell_the_same(found: Comparisons, pair: tuple[evalkit.Run, evalkit.Run]) -> None:
+    markdown = comparisons_markdown(found)
+    page = comparisons_html(found, [scores_of(RunSide.of(pair[0]), RunSide.of(pair[1]))])
+    row = next(line for line in markdown.splitlines() if line.startswith("| `exact_match`"))
+    for cell in row.split("|")[3:6]:
+        assert cell.strip().replace("&#8203;", "") in page
+    assert "**worse**" in row
+    assert page.count('class="plot scatter"') == 2
+    assert 'class="plot forest"' in page
+
+
+def test_hostile_ids_stay_text() -> None:
+    one, two = runs(HOSTILE)
+    found = evalkit.compare(one, two)
+    page = comparisons_html(found, [scores_of(RunSide.of(one), RunSide.of(two))])
+    assert "<script>alert" not in page
+    assert "\x1b" not in printed(found)
+    markdown = comparisons_markdown(found)
+    assert "<script>" not in markdown
+    assert "[x](" not in markdown
+
+
+class TestTheCommand:
+    @pytest.fixture
+    def stored(self, project: Path, pair: tuple[evalkit.Run, evalkit.Run]) -> Path:
+        import shutil
+
+        for name, run in zip("ab", pair):
+            assert run.folder is not None
+            shutil.copytree(run.folder, project / name)
+            (project / name / "results.json").write_text(json.dumps(run.to_json()))
+        return project
+
+    def test_it_compares_folders_and_writes_what_was_asked_for(self, stored: Path, cli: Any) -> None:
+        done = cli(
+            "compare", "a/results.json", "b/results.json", "--json", "--html", "c.html", "--markdown", "c.md", cwd=stored
+        )
+        assert done.returncode == 0, done.stderr
+        told = json.loads(done.stdout)
+        assert told["metrics"]["exact_match"]["verdict"] == "worse"
+        assert (stored / "c.html").read_text().startswith("<!doctype html>")
+        assert (stored / "c.md").read_text().startswith("**evalkit compare: 2 worse**")
+
+    def test_fail_on_worse_is_exit_code_one(self, stored: Path, cli: Any) -> None:
+        assert cli("compare", "a", "b", "--fail-on-worse", cwd=stored).returncode == 1
+        assert cli("compare", "b", "a", "--fail-on-worse", cwd=stored).returncode == 0
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            (("a",), "it takes two runs or more"),
+            (("a", "nowhere/results.json"), "there is no such results.json"),
+            (("a", "b", "--margin", "exact_match"), "is no METRIC=X"),
+            (("a", "b", "--margin", "exact_mach=0.1"), 'did you mean "exact_match"'),
+            (("a", "b", "--test", "anova"), "nothing is called"),
+            (("a", "b", "--html", "a"), "cannot be written"),
+        ],
+    )
+    def test_a_wrong_command_is_exit_code_two_with_one_message(
+        self, stored: Path, cli: Any, arguments: tuple[str, ...], message: str
+    ) -> None:
+        done = cli("compare", *arguments, cwd=stored)
+        assert done.returncode == 2
+        assert message in done.stderr
+        assert "Traceback" not in done.stderr
+        assert not done.stdout
