@@ -79,7 +79,9 @@ def view(card: Card) -> CardView:
         means=_means(card),
         means_note=_needed(card),
         biases=tuple(line(name, one, one.says) for name, one in bias.items() if not math.isnan(one.value)),
-        others=tuple(line(name, one, one.says) for name, one in others.items() if not math.isnan(one.value)),
+        others=tuple(
+            line(name, one, one.says, signed=name == "prompt") for name, one in others.items() if not math.isnan(one.value)
+        ),
         off=tuple(off),
         calibration=_calibration(card),
         notes=tuple(one_line(note, 600) for note in card.notes),

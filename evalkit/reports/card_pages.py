@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,10 @@ from evalkit.reports import numbers
 from evalkit.reports.card import CardView, Line
 from evalkit.reports.console import cells, pad, say, width_of, wrapped
 from evalkit.reports.markdown import code, escape
+from evalkit.reports.plot_differences import Line as Difference
+from evalkit.reports.plot_differences import differences
+from evalkit.reports.plot_reliability import reliability
+from evalkit.reports.plots import Point, forest
 from evalkit.reports.safe import one_line
 
 if TYPE_CHECKING:
@@ -113,6 +118,73 @@ def _markdown_table(title: str, lines: Sequence[Line], level: str, *, notes: boo
 
 def card_html(found: CardView) -> str:
     """One page that opens offline; whatever a user or a model wrote is escaped by the template engine."""
-    from evalkit.reports.page import render_page
+    from evalkit.reports.page import ours, render_page
 
-    return render_page("card.html.j2", card=found)
+    return render_page(
+        "card.html.j2",
+        card=found,
+        confidence=numbers.percent(found.card.confidence),
+        means=ours(_means(found)),
+        diagrams=[(name, ours(plot)) for name, plot in _diagrams(found)],
+        forests=[(unit, ours(plot)) for unit, plot in _forests(found)],
+        parts=parts_of(found),
+    )
+
+
+def _means(found: CardView) -> str:
+    """The judge's mean, the labels', and both together, on one scale."""
+    points = []
+    for one in found.means:
+        low, high = one.found.ci or (math.nan, math.nan)
+        points.append(Point(one.name, one.found.value, low, high, f"{one.n} records", strong=one.name == "corrected"))
+    return forest(points, title="The mean, four ways", key="means", width=520)
+
+
+def _diagrams(found: CardView) -> list[tuple[str, str]]:
+    names = {"raw": "scores as they are", "cross_fitted": "through an isotonic map, fitted on other records"}
+    drawn = [
+        (name, reliability(told["bins"], found.card.scale, title=f"Reliability: {name}", key=f"r-{key}"))
+        for key, name in names.items()
+        if (told := found.card.reliability.get(key))
+    ]
+    return [(name, plot) for name, plot in drawn if plot]
+
+
+def _forests(found: CardView) -> list[tuple[str, str]]:
+    """Biases beside zero, those of one unit together; amber where the interval leaves zero out."""
+    by_unit: dict[str, list[Line]] = {}
+    for one in found.biases:
+        by_unit.setdefault(one.found.unit, []).append(one)
+    drawn = []
+    for at, (unit, lines) in enumerate(by_unit.items()):
+        shown = []
+        for one in lines:
+            low, high = one.found.ci or (math.nan, math.nan)
+            clear = math.isfinite(low) and not low <= 0.0 <= high
+            verdict = "worse" if clear else "inconclusive"
+            shown.append(Difference(one.name, one.found.value, low, high, verdict, one.text, one.note))
+        drawn.append((unit, differences(shown, title=f"Biases, in {unit}", key=f"b{at}")))
+    return drawn
+
+
+def parts_of(found: CardView) -> list[tuple[str, list[str]]]:
+    """What single attacks and wordings come to, a line each."""
+    told = []
+    attacks = found.card.bias.get("injection")
+    if attacks is not None and attacks.parts.get("by attack"):
+        lines = [f"{kind}: {_signed(shift)} points" for kind, shift in attacks.parts["by attack"].items()]
+        told.append(("injection", lines))
+    prompt = found.card.prompt_sensitivity
+    if prompt.parts:
+        lines = []
+        for name, one in prompt.parts.items():
+            bounds = f" ({numbers.signed_interval(*one['ci'])})" if one.get("ci") else ""
+            rank = one.get("spearman")
+            ranks = f", rank correlation with the original {numbers.number(rank)}" if rank is not None else ""
+            lines.append(f"{name}: {_signed(one['shift'])}{bounds} points{ranks}")
+        told.append(("prompt", lines))
+    return told
+
+
+def _signed(value: float | None) -> str:
+    return numbers.signed(math.nan if value is None else value)
