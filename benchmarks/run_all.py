@@ -24,8 +24,8 @@ HERE = Path(__file__).resolve().parent
 PAGE = HERE.parent / "docs" / "performance.md"
 # In the order of the table.
 NAMES = (
-    "rouge", "bleu", "chrf", "ter", "meteor", "levenshtein", "retrieval", "bootstrap", "permutation", "reading", "runner",
-    "million", "judges", "start",
+    "rouge", "bleu", "chrf", "ter", "meteor", "levenshtein", "retrieval", "bootstrap", "permutation", "compare", "reading",
+    "runner", "million", "judges", "ab", "start",
 )  # fmt: skip
 INTRODUCTION = """\
 # Performance

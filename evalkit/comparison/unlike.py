@@ -50,6 +50,8 @@ def _fields(one: str, two: str) -> list[tuple[str, str, str]]:
 def _circumstances(a: Run, b: Run) -> Iterator[Unlike]:
     yield from _if("suite", _hashed(a.suite, "name"), _hashed(b.suite, "name"))
     yield from _if("data", _hashed(a.dataset, "path"), _hashed(b.dataset, "path"))
+    for key in ("fields", "limit", "shuffle"):
+        yield from _if(f"data, {key}", _spelled(a.dataset.get(key)), _spelled(b.dataset.get(key)))
     yield from _if("commit", _commit(a.git), _commit(b.git))
     made_a, made_b = (run.dataset.get("generated") or {} for run in (a, b))
     for key in ("variant", "backend", "model", "prompt"):
@@ -64,6 +66,12 @@ def _circumstances(a: Run, b: Run) -> Iterator[Unlike]:
 def _if(what: str, a: str, b: str) -> Iterator[Unlike]:
     if a != b:
         yield Unlike(what, a or "–", b or "–")
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{key}: {told}" for key, told in value.items())
+    return "" if value is None else str(value)
 
 
 def _hashed(told: Mapping[str, Any], name: str) -> str:

@@ -132,8 +132,8 @@ def said(value: Compared, digits: int) -> str:
         if math.isfinite(value.mde) and value.mde > 0:
             told.append(f"would detect {numbers.number(value.mde, digits)}")
         if value.needed is not None and value.needed > value.n and value.n:
-            size = f"a difference of {value.margin:g}" if value.margin is not None else "this difference, if real"
-            told.append(f"{size}, takes about {numbers.count(about(value.needed))} records")
+            size = f"{value.margin:g}" if value.margin is not None else "this difference, if real,"
+            told.append(f"{size} takes about {numbers.count(about(value.needed))} records")
     if value.higher_is_better is False:
         told.append("lower is better")
     return "; ".join(part for part in told if part)
