@@ -115,6 +115,7 @@ def test_a_gate_that_becomes_an_ordinary_one_after_a_kill_gets_every_record(suit
     assert not told["gates"][0]["sequential"]
 
 
+@pytest.mark.stress
 def test_another_bound_after_a_kill_goes_on_in_the_same_order(suite: Path, endpoint: Any) -> None:
     endpoint.reset(latency_s=0.0)
     killed(suite, endpoint, 120)
@@ -128,6 +129,7 @@ def test_another_bound_after_a_kill_goes_on_in_the_same_order(suite: Path, endpo
     assert endpoint.asked() - before <= judged - 120 + 3 * CONCURRENCY, "what had been judged is not asked again"
 
 
+@pytest.mark.stress
 def test_ctrl_c_says_how_to_go_on_and_the_same_command_decides(suite: Path, endpoint: Any) -> None:
     endpoint.reset(latency_s=0.03)
     process = start(suite)
