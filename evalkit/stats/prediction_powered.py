@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike
 
 from evalkit.stats.normal import normal_quantile, student_quantile
 from evalkit.stats.proportion import wilson
-from evalkit.stats.sums import Floats
+from evalkit.stats.sums import Floats, column_sum
 
 Kind = Literal["score", "t", "normal"]
 
@@ -210,7 +210,7 @@ class _Sample:
         if np.isnan(y).any() or np.isnan(f).any() or np.isnan(u).any():
             raise ValueError("labels and scores must be numbers; leave out what has none")
         w, v = _shares(weights, len(y)), _shares(pool_weights, len(u))
-        mean, centre, middle = float(w @ y), float(w @ f), float(v @ u)
+        mean, centre, middle = _mean(y, w, weights), _mean(f, w, weights), _mean(u, v, pool_weights)
         parts = w * (y - mean), -w * (f - centre), v * (u - middle)
         if clusters is None:
             n, size = len(y), len(u)
@@ -276,6 +276,13 @@ def _shares(weights: ArrayLike | None, n: int) -> Floats:
     if w.shape != (n,) or not (w > 0.0).all() or not np.isfinite(w).all():
         raise ValueError("weights must be positive numbers, one per record")
     return w / float(w.sum())
+
+
+def _mean(values: Floats, shares: Floats, weights: ArrayLike | None) -> float:
+    """Of equal weights the plain mean, which is exact where all values are alike."""
+    if weights is None:
+        return column_sum(values) / len(values) if len(values) else 0.0
+    return column_sum(shares * values)
 
 
 def _pooled(y: Floats, f: Floats, u: Floats, w: Floats, v: Floats) -> float:

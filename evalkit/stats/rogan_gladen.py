@@ -31,7 +31,8 @@ def rogan_gladen(
 ) -> Corrected:
     """(p̂ + specificity − 1) / (sensitivity + specificity − 1), clipped to [0, 1].
 
-    The interval holds what is unknown of all three shares. Undefined where sensitivity + specificity is at most 1.
+    The interval holds what is unknown of all three shares; it is NaN where no true share could give such passes: the labelled
+    records are none of this kind. Undefined where sensitivity + specificity is at most 1.
 
     Args:
         passed: of the ``n`` judged records, how many the judge passes.
@@ -60,7 +61,10 @@ def rogan_gladen(
     of_se, of_sp = se * (1.0 - se) / one, sp * (1.0 - sp) / zero
     shift = 2.0 * z * z * (middle * of_se - (1.0 - middle) * of_sp)
     reach = z * math.sqrt(share * (1.0 - share) / size + (1.0 - middle) ** 2 * of_sp + middle**2 * of_se) / informed
-    return Corrected(_held(value), _held(middle + shift - reach), _held(middle + shift + reach), sensitivity, specificity)
+    low, high = middle + shift - reach, middle + shift + reach
+    if high <= 0.0 or low >= 1.0:  # the judge passes less than were nothing to pass, or more than all
+        low, high = math.nan, math.nan
+    return Corrected(_held(value), _held(low), _held(high), sensitivity, specificity)
 
 
 def rogan_gladen_of(labels: ArrayLike, judged: ArrayLike, pool: ArrayLike, level: float = 0.95) -> Corrected:
@@ -84,4 +88,4 @@ def _share(of: float, n: float) -> float:
 
 
 def _held(share: float) -> float:
-    return min(max(share, 0.0), 1.0)
+    return share if math.isnan(share) else min(max(share, 0.0), 1.0)
