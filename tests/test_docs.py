@@ -165,7 +165,9 @@ def test_every_option_that_a_page_names_exists(name: str) -> None:
     from evalkit.cli.app import app
 
     group = typer.main.get_command(app)
-    known = {option for command in [group, *group.commands.values()] for each in command.params for option in each.opts}  # type: ignore[attr-defined]
+    verbs = list(group.commands.values())  # type: ignore[attr-defined]
+    verbs += [command for verb in verbs for command in getattr(verb, "commands", {}).values()]
+    known = {option for command in [group, *verbs] for each in command.params for option in each.opts}
     known |= {"--help", "--evalkit", "--evalkit-baseline", "--install-completion"}  # pytest's own, and the parser's
     told = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / name).read_text(encoding="utf-8")))
     assert not told - known
@@ -175,7 +177,7 @@ def test_every_option_that_a_page_names_exists(name: str) -> None:
 def test_every_command_that_a_page_names_exists_or_is_told_to_come(name: str) -> None:
     from evalkit.cli.app import app
 
-    verbs = {command.name for command in app.registered_commands}
+    verbs = {command.name for command in [*app.registered_commands, *app.registered_groups]}
     told = set(re.findall(r"(?:^\$ |`)evalkit ([a-z]+)", (ROOT / name).read_text(encoding="utf-8"), re.MULTILINE))
     assert not told - verbs
 

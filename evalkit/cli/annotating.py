@@ -55,7 +55,7 @@ def export_sheets(asked: Export) -> int:
     """Write the files for raters."""
     from evalkit.reports import numbers
     from evalkit.reports.console import make_console, say
-    from evalkit.runner.annotation import RATER, sheets, shown_columns
+    from evalkit.runner.annotation import HIDDEN, RATER, sheets, shown_columns
     from evalkit.runner.review import chosen_records, new_file, records_of
     from evalkit.store.files import write_text
 
@@ -98,7 +98,7 @@ def export_sheets(asked: Export) -> int:
         say(
             console, ("raters   ", "dim"), (" · ".join(f"{rater} {numbers.count(count)}" for rater, count in lines.items()), "")
         )
-    hidden = "no scores" if {"model", "variant", "prompt_version"} & set(columns) else "no scores, no names of models"
+    hidden = "no scores" if set(HIDDEN) & set(columns) else "no scores, no names of models"
     say(console, ("shows    ", "dim"), (f"{', '.join(columns)}; {hidden}, shuffled", ""))
     if question.scale is not None:
         version = f" · rubric version {question.version}" if question.version else ""

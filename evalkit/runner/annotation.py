@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ from evalkit.runner.review import WEIGHT, Chosen
 from evalkit.specs.load import load_suite
 from evalkit.specs.rubric import FIELDS, Rubric, read_rubric
 
+HIDDEN = ("model", "variant", "prompt_version")  # what raters should not know
 RATER = "{rater}"  # in a file's name: a file for each
 
 
@@ -166,7 +168,24 @@ def sheets(
     long = sum(isinstance(value, str) and len(value) > CELL for row in rows for value in map(row.get, columns))
     if long and path.suffix.lower() != ".jsonl":
         warnings.append(f"{long:,} texts are longer than a spreadsheet's cell holds ({CELL:,} characters): use .jsonl")
+    telling = _telling(rows)
+    if telling is not None:
+        warnings.append(f"the ids tell the {telling[0]} ({telling[1]} and the like): raters can see which is which")
     return texts, {rater: len(own) for rater, own in given.items()}, warnings
+
+
+def _telling(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
+    """The column that ids give away, and such an id: what they begin or end with has one value of it each."""
+    for name in HIDDEN:
+        values = [row.get(name) for row in rows]
+        kinds = len({repr(value) for value in values})
+        if not 1 < kinds <= len(rows) // 2:
+            continue
+        for end in (0, -1):
+            parts = [re.split(r"[/:#@|]", row["id"])[end] for row in rows]
+            if len(set(parts)) == kinds == len({(part, repr(value)) for part, value in zip(parts, values)}):
+                return name, rows[0]["id"]
+    return None
 
 
 def _line(

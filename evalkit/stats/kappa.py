@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
@@ -61,7 +62,8 @@ def cohen_kappa(
         low = 1.0 - (1.0 - float(wilson(n, n, level)[0])) / chance
         return Estimate(1.0, low, 1.0, 0.0, n, "wilson", level)
     if interval == "asymptotic" and clusters is None:
-        return Estimate.normal(kappa, stderr, n=n, level=level)
+        found = Estimate.normal(kappa, stderr, n=n, level=level)
+        return replace(found, high=min(found.high, 1.0))  # the normal tail may reach beyond what kappa can be
     groups = None if clusters is None else np.asarray(clusters)[kept]
     statistic = kappa_statistic(left, right, distance)
     return Estimate.part(intervals([statistic], seed=seed, level=level, resamples=resamples, clusters=groups)[0])

@@ -165,6 +165,16 @@ def test_a_file_imported_twice_changes_nothing(call, data):
     assert lines("labels.jsonl") == before
 
 
+def test_ids_that_tell_the_model_are_a_warning(call, project, jsonl):
+    made = [{"id": f"q{at}/{model}", "output": "x", "model": model} for at in range(4) for model in ("small", "large")]
+    jsonl(project / "data.jsonl", made)
+    _, said, _ = call("annotate", "data.jsonl", "--export", "a.csv", "--metric", "m", "--scale", "1..5")
+    assert "the ids tell the model (q" in said
+    jsonl(project / "other.jsonl", [{**one, "id": f"q{at}"} for at, one in enumerate(made)])
+    _, said, _ = call("annotate", "other.jsonl", "--export", "b.csv", "--metric", "m", "--scale", "1..5")
+    assert "tell the model" not in said
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
