@@ -3,7 +3,7 @@
 *one share*: Wilson's interval, its form for clusters of 5 (half of whose records are of one mind). *paired*: Tango's score
 interval of the difference of two shares over the same records; gains and losses are the chances that a record changes.
 *two samples*: Newcombe's interval. Counts are whole, so that coverage moves in steps around 95 %: the bar is for 200 records
-or more of which at least ten are expected to succeed, to fail, or to change.
+or clusters or more of which at least ten are expected to succeed, to fail, or to change.
 """
 
 from __future__ import annotations
@@ -74,9 +74,9 @@ def simulate(case: Case, rng: Any) -> dict[str, Measure]:
         own, shared = rng.random((trials, n)) < share, np.repeat(rng.random((trials, n // 5)) < share, 5, axis=1)
         hits = np.where(same, shared, own).reshape(trials, -1, 5).sum(axis=2)
         bounds = [wilson_clustered(one, np.full(n // 5, 5)) for one in hits]
-        return {"covered": rate([low <= share <= high for low, high in bounds], bar=BAR if n >= 200 else None)}
+        return {"covered": rate([low <= share <= high for low, high in bounds], bar=BAR if n >= 1_000 else None)}
     values = np.array([1.0, -1.0, 0.0])
     own, shared = (rng.choice(values, p=[0.12, 0.08, 0.8], size=(trials, count)) for count in (n, n // 5))
     difference = np.where(same, np.repeat(shared, 5, axis=1), own)
     bounds = [paired_share(one, labels) for one in difference]
-    return {"covered": rate([low <= 0.04 <= high for low, high in bounds], bar=BAR if n >= 200 else None)}
+    return {"covered": rate([low <= 0.04 <= high for low, high in bounds], bar=BAR if n >= 1_000 else None)}

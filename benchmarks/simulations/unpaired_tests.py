@@ -3,7 +3,8 @@
 Means: Welch's t test of normal, Student's t (3 degrees of freedom) and lognormal numbers, of equal sizes or not, with equal
 standard deviations or one three times the other (where the distribution is symmetric about its mean). Shares: the score
 test, which gives way to Fisher's exact test where fewer than 5 successes or failures are expected on a side. Clusters of 5
-records share half of their variance. *Ignoring* shows what the same data give when clusters are taken for records. Lognormal
+records share half of their variance (0/1: a success with chance 0.3); shares of clusters are tested by their design effect,
+with Welch's test beside it. *Ignoring* shows what the same data give when clusters are taken for records. Lognormal
 numbers of unequal sizes are where every t test errs: the bar is for the others.
 """
 
@@ -14,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from evalkit.stats.welch import two_proportions, welch_clustered, welch_t
+from evalkit.stats.welch import shares_clustered, two_proportions, welch_clustered, welch_t
 from simulations._run import Case, Measure, at_most, rate, within
 
 NAME = "False positives of tests of two samples"
@@ -52,8 +53,12 @@ def simulate(case: Case, rng: Any) -> dict[str, Measure]:
         sides = [clustered(base, trials, len(one), len(one) // size, rng) for one in labels]
         found = [welch_clustered(a, b, *labels).p <= 0.05 for a, b in zip(*sides, strict=True)]
         naive = [welch_t(a, b).p <= 0.05 for a, b in zip(*sides, strict=True)]
+        measures = {"ignoring clusters": rate(naive)}
+        if base == "0/1":
+            shares = [shares_clustered(a, b, *labels).p <= 0.05 for a, b in zip(*sides, strict=True)]
+            return {"shares": rate(shares, bar=at_most(0.06)), "Welch, clustered": rate(found), **measures}
         bar = within(0.04, 0.06) if base == "normal" else at_most(0.06)
-        return {"Welch, clustered": rate(found, bar=bar), "ignoring clusters": rate(naive)}
+        return {"Welch, clustered": rate(found, bar=bar), **measures}
     base, _, wide = kind.partition(",")
     a, b = drawn(base, (trials, n), rng), drawn(base, (trials, m), rng) * (3.0 if wide else 1.0)
     bar = None if base == "lognormal" and n != m else within(0.04, 0.06) if base == "normal" else at_most(0.06)

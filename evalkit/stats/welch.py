@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from evalkit.stats.normal import student_cdf
+from evalkit.stats.proportion import design_effect
 from evalkit.stats.student import Tested
 from evalkit.stats.sums import Floats
 
@@ -98,6 +99,36 @@ def two_proportions(successes_a: float, n_a: float, successes_b: float, n_b: flo
         table = [[round(successes_a), round(n_a - successes_a)], [round(successes_b), round(n_b - successes_b)]]
         return Tested(difference, stderr, math.inf, float(fisher_exact(table).pvalue))
     return Tested(difference, stderr, math.inf, proportions([successes_a, successes_b], [n_a, n_b]).p)
+
+
+def shares_clustered(a: ArrayLike, b: ArrayLike, clusters_a: ArrayLike | None, clusters_b: ArrayLike | None) -> Tested:
+    """`two_proportions` of records (n,) of 0 and 1 where those of a cluster go together; None: every record is its own.
+
+    A side's variance is that of a share under the null times its design effect, which is estimated with half a cluster
+    added that all succeeds and half that all fails, and is never below 1; Student's t with Satterthwaite's degrees of
+    freedom over clusters - 1. Where few clusters meet many it holds its level, and `welch_clustered`, whose variances go
+    with the shares that happened to come out, does not: 3 % against 7 in our simulation of 10 and 40 clusters. NaN below
+    two clusters on a side.
+
+    Source: Rao & Scott (1992); design effect as in `stats.proportion.wilson_clustered`.
+    """
+    one, two = (np.asarray(side, dtype=np.float64) for side in (a, b))
+    if clusters_a is None and clusters_b is None:
+        return two_proportions(float(one.sum()), len(one), float(two.sum()), len(two))
+    if not len(one) or not len(two):
+        return _unknown(one, two)
+    share = float((one.sum() + two.sum()) / (len(one) + len(two)))
+    sides = []
+    for values, labels in ((one, clusters_a), (two, clusters_b)):
+        codes = np.arange(len(values)) if labels is None else np.unique(np.asarray(labels), return_inverse=True)[1]
+        hits, sizes = np.bincount(codes, weights=values), np.bincount(codes).astype(np.float64)
+        if len(sizes) < 2:
+            return _unknown(one, two)
+        effect = max(design_effect(hits, sizes, prior=0.5), 1.0) if labels is not None else 1.0
+        sides.append((share * (1.0 - share) * effect / len(values), len(sizes) - 1.0))
+    if not 0.0 < share < 1.0:
+        return Tested(0.0, 0.0, math.inf, 1.0)
+    return _tested(float(two.mean() - one.mean()), sides[0], sides[1])
 
 
 def _spread(values: Floats, labels: ArrayLike | None) -> tuple[float, float]:

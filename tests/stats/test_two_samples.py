@@ -20,7 +20,7 @@ from evalkit.stats.effect import cohen_d, cohen_dz, cohen_h, discordant_odds
 from evalkit.stats.equivalence import tost_p, tost_t
 from evalkit.stats.signed_rank import wilcoxon
 from evalkit.stats.student import paired_t
-from evalkit.stats.welch import proportions, two_proportions, welch_clustered, welch_from, welch_t
+from evalkit.stats.welch import proportions, shares_clustered, two_proportions, welch_clustered, welch_from, welch_t
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -231,3 +231,31 @@ def test_the_odds_of_pairs_that_differ():
     assert discordant_odds(10, 30) == pytest.approx((1 / odds, 1 / high, 1 / low))
     assert discordant_odds(5, 0)[::2] == (math.inf, math.inf)
     assert all(map(math.isnan, discordant_odds(0, 0)))
+
+
+def test_shares_of_clusters_of_one_are_nearly_shares_and_larger_clusters_tell_less():
+    rng = np.random.default_rng(7)
+    a, b = (rng.random(400) < 0.4).astype(float), (rng.random(400) < 0.5).astype(float)
+    free = two_proportions(a.sum(), 400, b.sum(), 400)
+    assert shares_clustered(a, b, None, None) == free
+    ones = shares_clustered(a, b, np.arange(400), np.arange(400))
+    assert ones.p == pytest.approx(free.p, rel=0.05)
+    assert ones.stderr == pytest.approx(free.stderr, rel=0.01)
+    fives = np.repeat(np.arange(80), 5)
+    copies = shares_clustered(np.repeat(a[:80], 5), np.repeat(b[:80], 5), fives, fives)
+    assert copies.stderr > 2.0 * two_proportions(5 * a[:80].sum(), 400, 5 * b[:80].sum(), 400).stderr
+    assert copies.df == pytest.approx(158, rel=0.02)
+    assert shares_clustered(np.zeros(4), np.zeros(4), [0, 0, 1, 1], [0, 0, 1, 1]).p == 1.0
+    assert math.isnan(shares_clustered(a, b, np.zeros(400), fives).p)
+    assert math.isnan(shares_clustered([], b, [], fives).p)
+
+
+@pytest.mark.parametrize(("n", "m"), [(10, 40), (6, 60)])
+def test_few_clusters_of_zeros_and_ones_against_many_keep_the_level(n, m):
+    rng = np.random.default_rng(8)
+    labels = np.repeat(np.arange(n), 5), np.repeat(np.arange(m), 5)
+    found = [
+        shares_clustered(*(np.repeat(rng.random(len(one) // 5) < 0.3, 5).astype(float) for one in labels), *labels).p <= 0.05
+        for _ in range(1_000)
+    ]
+    assert np.mean(found) <= 0.06
