@@ -121,3 +121,55 @@ def analyse(
         threads=threads,
     )
     raise typer.Exit(run_ab(file, design, Outputs(json, html, markdown)))
+
+
+@app.command("plan")
+def plan(
+    file: Annotated[
+        Optional[str], typer.Argument(help="A log that tells what a unit is like today; --baseline instead of one.")
+    ] = None,
+    metric: Annotated[Optional[str], typer.Option(metavar="SPEC", help="What will be measured: clicked:proportion.")] = None,
+    baseline: Annotated[Optional[float], typer.Option(help="Its value today: a share, or with --sd a mean.")] = None,
+    sd: Annotated[Optional[float], typer.Option(help="How much one unit spreads: the standard deviation.")] = None,
+    effect: Annotated[
+        Optional[list[str]], typer.Option(metavar="X", help="A difference to find: 0.01, or 5% of the baseline. Repeatable.")
+    ] = None,
+    units: Annotated[Optional[int], typer.Option(min=4, help="So many units in all variants: what do they find?")] = None,
+    treatments: Annotated[int, typer.Option(min=1, help="How many are compared with the control.")] = 1,
+    ratio: Annotated[float, typer.Option(min=0.001, help="Units of a treatment for each of the control.")] = 1.0,
+    per_day: Annotated[Optional[float], typer.Option(min=0.001, help="New units a day, to tell how long it takes.")] = None,
+    power: Annotated[float, typer.Option(help="The chance that a true difference is found.")] = 0.8,
+    confidence: Annotated[float, typer.Option(help="1 minus it is the chance to find one that is not there.")] = 0.95,
+    unit: Unit = None,
+    cuped: Annotated[
+        Optional[list[str]], typer.Option(metavar="COLUMN", help="A value from before, which takes variance away.")
+    ] = None,
+    variant: Annotated[Optional[str], typer.Option(metavar="COLUMN", help="With --control: look at its rows only.")] = None,
+    control: Annotated[Optional[str], typer.Option(metavar="NAME", help="The variant whose rows are looked at.")] = None,
+    memory: Memory = None,
+    threads: Threads = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")] = False,
+) -> None:
+    """How many units an experiment needs and how long it takes, or what so many units find."""
+    from evalkit.cli.ab_running import run_plan
+    from evalkit.experiment.plan import Wanted
+
+    wanted = Wanted(
+        metric=metric,
+        baseline=baseline,
+        sd=sd,
+        effects=tuple(effect or ()),
+        units=units,
+        treatments=treatments,
+        ratio=ratio,
+        per_day=per_day,
+        power=power,
+        confidence=confidence,
+        unit=unit or "",
+        cuped=tuple(cuped or ()),
+        variant=variant or "",
+        control=control or "",
+        memory=memory,
+        threads=threads,
+    )
+    raise typer.Exit(run_plan(file, wanted, json))

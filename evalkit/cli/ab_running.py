@@ -6,10 +6,14 @@ import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from evalkit.core.errors import Problem, SpecError, quote
 from evalkit.experiment.analyse import Design, analyse
 from evalkit.store.files import write_text
+
+if TYPE_CHECKING:
+    from evalkit.experiment.plan import Wanted
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,20 @@ def run_ab(file: str, design: Design, outputs: Outputs) -> int:
     for path in (outputs.html, outputs.markdown):
         if path:
             say(console, ("report   ", "dim"), (str(path), ""))
+    return 0
+
+
+def run_plan(file: str | None, wanted: Wanted, as_json: bool) -> int:
+    """Plan and print."""
+    from evalkit.experiment.plan import plan
+    from evalkit.reports.ab_plan import plan_json, print_plan
+    from evalkit.reports.console import make_console
+
+    found = plan(file, wanted)
+    if as_json:
+        sys.stdout.write(plan_json(found))
+    else:
+        print_plan(found, make_console())
     return 0
 
 

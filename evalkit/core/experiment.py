@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
 Verdict = Literal["better", "worse", "equivalent", "inconclusive", "pass", "fail"]
@@ -163,6 +163,49 @@ class Experiment:
             "span": list(self.span) if self.span else None,
         }  # fmt: skip
         plain: dict[str, Any] = _plain(told)
+        return plain
+
+
+@dataclass(frozen=True)
+class PlanRow:
+    """A difference and what finds it: units of the control, of each treatment and of all, the power, the days."""
+
+    effect: float
+    lift: float
+    control: int
+    treatment: int
+    total: int
+    power: float
+    days: float = math.nan
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A planned experiment.
+
+    Attributes:
+        sd: of one unit; of a share the one that follows from it.
+        per_day: new units a day; None where nobody knows.
+        seen: units in the log that the baseline comes from.
+    """
+
+    metric: str
+    baseline: float
+    sd: float
+    share: bool
+    treatments: int
+    ratio: float
+    confidence: float
+    power: float
+    rows: tuple[PlanRow, ...]
+    per_day: float | None = None
+    seen: int = 0
+    about: str = ""
+    source: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data; what is not known is null."""
+        plain: dict[str, Any] = _plain({**asdict(self), "rows": [asdict(row) for row in self.rows]})
         return plain
 
 

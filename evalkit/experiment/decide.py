@@ -10,9 +10,10 @@ from evalkit.core.experiment import Effect, Verdict
 from evalkit.experiment.effect import Compared
 from evalkit.experiment.spec import MetricSpec
 from evalkit.stats import anytime
-from evalkit.stats.experiment import above, below, detectable, within
+from evalkit.stats.experiment import above, below, within
 from evalkit.stats.multiple import adjust
 from evalkit.stats.normal import normal_quantile
+from evalkit.stats.power import minimum_detectable
 
 Key = tuple[str, str]
 
@@ -139,7 +140,7 @@ def _absolute(spec: MetricSpec, one: Compared) -> float:
 def _effect(one: Compared, p_adjusted: float, p_margin: float, verdict: Verdict, reason: str, rules: Rules) -> Effect:
     told = one.difference
     stderr = told.stderr
-    mde = detectable(stderr, alpha=rules.alpha)
+    mde = minimum_detectable(stderr, level=1.0 - rules.alpha)
     if rules.planned is not None and stderr > 0.0:
         n = anytime.both_arms(one.plain[0].n, one.plain[1].n)
         half = anytime.half_width(stderr**2, n, alpha=rules.alpha, planned=rules.planned / 4.0)

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from evalkit.experiment.spec import MetricSpec
 from evalkit.experiment.units import Sums
 from evalkit.stats import anytime
+from evalkit.stats.effect import cohen_h
 from evalkit.stats.experiment import (
     Arm,
     Difference,
@@ -20,7 +21,6 @@ from evalkit.stats.experiment import (
     ratio_arm,
     ratio_bounds,
     share_arm,
-    share_effect_size,
 )
 
 Pair = tuple[Arm, Arm]
@@ -66,7 +66,7 @@ def compare(spec: MetricSpec, sums: Sums, plain: Pair, adjusted: Pair, *, level:
         told = [(round(arm.value * arm.n) if arm.n else 0, arm.n) for arm in plain]
         (x_a, n_a), (x_b, n_b) = told
         difference = compare_shares(x_a, n_a, x_b, n_b, level=level)
-        size = share_effect_size(plain[0].value, plain[1].value) if n_a and n_b else math.nan
+        size = cohen_h(plain[0].value, plain[1].value) if n_a and n_b else math.nan
         return Compared(plain, plain, (share_arm(x_a, n_a), share_arm(x_b, n_b)), difference, size)
     difference = compare_arms(*adjusted, level=level, test=_test(spec))
     if spec.kind == "quantile" and difference.why:

@@ -39,7 +39,7 @@ def look(columns: Columns) -> Overview:
         SpecError: the control is no variant, there are too few or too many, or a value cannot be what its metric needs.
     """
     log, question = columns.log, columns.question
-    name = f"CAST({identifier(question.variant)} AS VARCHAR)"
+    name = columns.variant
     told = [f"count(*) FILTER ({'u IS NULL' if question.unit else 'false'})"]
     for spec in question.metrics:
         told += [f"count(*) FILTER (NOT ({columns.present(spec)}))", f"count(*) FILTER ({columns.odd(spec)})"]
@@ -106,7 +106,7 @@ def _variants(columns: Columns, found: dict[str, int]) -> tuple[str, ...]:
             raise SpecError(Problem(f"{option} {quote(name)}", what, hint))
     others = dict.fromkeys(question.treatments or sorted(found))
     variants = (question.control, *(name for name in others if name != question.control))
-    if len(variants) < 2:
+    if len(variants) < 2 and question.variant:
         raise SpecError(Problem(where, f"has one value only, {listed}", "an experiment needs a control and a treatment"))
     return variants
 

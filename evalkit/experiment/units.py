@@ -77,7 +77,7 @@ def _counts(log: Log, units: str, k: int) -> list[int]:
     return [int(found.get(place, 0)) for place in range(k)]
 
 
-# --- a unit's numbers: numerator n, denominator d, usable rows c; covariate a over b ---------------------------------
+# --- a unit's numbers: numerator n, usable rows c (the denominator of a mean), denominator d of a ratio; covariate a over b
 
 
 def _of_unit(columns: Columns) -> dict[str, str]:
@@ -92,15 +92,13 @@ def _of_unit(columns: Columns) -> dict[str, str]:
         if spec.kind in ("quantile", "retention"):
             continue
         x, *under = columns.of(spec)
-        only = f"FILTER ({columns.present(spec)})"
-        found[f"c{place}"] = f"count(*) {only}"
-        found[f"n{place}"] = {
-            "satisfaction": f"count(*) FILTER ({x} > 0)",
-            "any": f"max(CAST({x} > 0 AS INTEGER))",
-        }.get(spec.kind, f"sum({x}) {only}")
-        found[f"d{place}"] = (
-            f"sum({under[0]}) {only}" if under else "1" if spec.kind in ("any", "total") else f"count(*) {only}"
-        )
+        if under:
+            only = f"FILTER ({columns.present(spec)})"
+            found |= {f"c{place}": f"count(*) {only}", f"n{place}": f"sum({x}) {only}", f"d{place}": f"sum({under[0]}) {only}"}
+        elif spec.kind == "satisfaction":
+            found |= {f"c{place}": f"count(*) FILTER ({x} <> 0)", f"n{place}": f"count(*) FILTER ({x} > 0)"}
+        else:
+            found |= {f"c{place}": f"count({x})", f"n{place}": f"max({x})" if spec.kind == "any" else f"sum({x})"}
     return found
 
 
@@ -112,8 +110,8 @@ def _of_row(columns: Columns) -> dict[str, str]:
             continue
         x, *under = columns.of(spec)
         found[f"c{place}"] = f"CAST({columns.present(spec)} AS INTEGER)"
-        found[f"n{place}"] = f"CAST({x} > 0 AS INTEGER)" if spec.kind in ("satisfaction", "any") else x
-        found[f"d{place}"] = under[0] if under else "1"
+        found[f"n{place}"] = f"CAST({x} > 0 AS INTEGER)" if spec.kind == "satisfaction" else x
+        found |= {f"d{place}": short for short in under}
     return found
 
 
@@ -126,11 +124,12 @@ def _add_ratios(columns: Columns, sums: Sums, units: str, k: int) -> None:
     for place, spec in enumerate(columns.question.metrics):
         if spec.kind in ("quantile", "retention"):
             continue
-        numbers = [f"n{place}", "1" if spec.kind in ("any", "total") else f"d{place}"]
+        under = f"d{place}" if len(spec.columns) == 2 else "1" if spec.kind in ("any", "total") else f"c{place}"
+        numbers = [f"n{place}", under]
         numbers += _covariate(columns.log, spec, units, f"a{place}", f"b{place}", f"c{place} > 0", sums)
         only = f" FILTER (c{place} > 0)"
         places.append((spec, len(wanted), len(numbers)))
-        wanted += [f"{told}{only}" for told in (f"max(d{place})", *moments_sql(numbers))]
+        wanted += [f"{told}{only}" for told in (f"max({under})", *moments_sql(numbers))]
     if not places:
         return
     found = {row[0]: row for row in columns.log.rows(f"SELECT {', '.join(wanted)} FROM {units} GROUP BY v")}
@@ -158,24 +157,27 @@ def _add_retention(columns: Columns, sums: Sums, source: str, place: int, overvi
     spec, log = columns.question.metrics[place], columns.log
     t, (first, last), end = columns.of(spec)[0], spec.days, overview.span[1] if overview.span else 0.0
     until = f"units.first_{t} + {(last + 1) * DAY!r}"
-    back = f"r.{t} >= units.first_{t} + {first * DAY!r} AND r.{t} < {until}"
-    covariate = "".join(f", any_value({letter}{place}) AS {letter}" for letter, _ in zip("ab", spec.covariate))
     log.run(
-        "CREATE OR REPLACE TEMP TABLE retained AS SELECT units.u AS u, any_value(units.v) AS v, "
-        f"CAST(bool_or({back}) AS INTEGER) AS n, any_value({until} <= {end!r}) AS c{covariate} "
-        f"FROM {source} AS r JOIN units ON r.u = units.u WHERE units.first_{t} IS NOT NULL GROUP BY units.u"
+        "CREATE OR REPLACE TEMP TABLE back AS SELECT DISTINCT r.u AS u "
+        f"FROM {source} AS r JOIN units ON r.u = units.u WHERE r.{t} >= units.first_{t} + {first * DAY!r} AND r.{t} < {until}"
     )
-    sums.unobserved[spec.name] = int(log.rows("SELECT count(*) FROM retained WHERE NOT c")[0][0])
-    numbers = ["coalesce(n, 0)", "1", *_covariate(log, spec, "retained", "a", "b", "c", sums)]
+    covariate = "".join(f", {letter}{place} AS {letter}" for letter, _ in zip("ab", spec.covariate))
+    retained = (
+        f"(SELECT v, CAST(back.u IS NOT NULL AS INTEGER) AS n, {until} <= {end!r} AS c{covariate} "
+        f"FROM units LEFT JOIN back ON units.u = back.u WHERE units.first_{t} IS NOT NULL)"
+    )
+    numbers = ["n", "1", *_covariate(log, spec, retained, "a", "b", "c", sums)]
     told = ", ".join(moments_sql(numbers))
-    found = {row[0]: row[1:] for row in log.rows(f"SELECT v, {told} FROM retained WHERE c GROUP BY v")}
+    rows = log.rows(f"SELECT v, c, {told} FROM {retained} GROUP BY v, c")
+    sums.unobserved[spec.name] = sum(int(row[2]) for row in rows if not row[1])
+    found = {row[0]: row[2:] for row in rows if row[1]}
     size = len(numbers)
     sums.moments[spec.name] = [
         moments_of(found[v], size) if v in found else nobody(size) for v in range(len(overview.variants))
     ]
     if not spec.covariate:
         sums.whole.add(spec.name)
-    log.run("DROP TABLE retained")
+    log.run("DROP TABLE back")
 
 
 def moments_sql(numbers: Sequence[str]) -> list[str]:

@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from evalkit.stats.normal import normal_cdf, normal_quantile, student_cdf, student_quantile
 from evalkit.stats.pairs import apart
 from evalkit.stats.proportion import wilson
+from evalkit.stats.welch import two_proportions
 
 Floats = NDArray[np.float64]
+
+_FEW = 5.0  # expected successes and failures below which `two_proportions` tests exactly
 
 
 @dataclass(frozen=True)
@@ -148,8 +151,6 @@ def compare_shares(x_a: int, n_a: int, x_b: int, n_b: int, *, level: float = 0.9
 
     Source: Newcombe (1998), method 10; Donner & Zou (2012), eq. 9.
     """
-    from scipy.stats import fisher_exact
-
     a, b = (x / n if n else math.nan for x, n in ((x_a, n_a), (x_b, n_b)))
     arms = Arm(a, math.nan, n_a, math.inf), Arm(b, math.nan, n_b, math.inf)
     if not n_a or not n_b:
@@ -159,12 +160,9 @@ def compare_shares(x_a: int, n_a: int, x_b: int, n_b: int, *, level: float = 0.9
     low, high = apart(own_a, own_b)
     lift_low, lift_high = ratio_bounds(own_a, own_b)
     share = (x_a + x_b) / (n_a + n_b)
-    stderr = math.sqrt(share * (1.0 - share) * (1.0 / n_a + 1.0 / n_b))
-    if min(share, 1.0 - share) * min(n_a, n_b) < 5.0:
-        test = "Fisher's exact test"
-        p = float(fisher_exact([[x_a, n_a - x_a], [x_b, n_b - x_b]]).pvalue)
-    else:
-        test, p = "two-proportion z-test", min(1.0, 2.0 * tail(abs(b - a) / stderr, math.inf))
+    few = min(share, 1.0 - share) * min(n_a, n_b) < _FEW
+    p = two_proportions(x_a, n_a, x_b, n_b).p
+    test = "Fisher's exact test" if few else "two-proportion z-test"
     own = math.sqrt(share_arm(x_a, n_a).stderr ** 2 + share_arm(x_b, n_b).stderr ** 2)
     return Difference(b - a, low, high, p, own, math.inf, _lift(a, b), lift_low, lift_high, test)
 
@@ -242,16 +240,6 @@ def effect_size(a: Arm, b: Arm) -> float:
     """Cohen's d over units: the difference over the root mean square of both arms' standard deviations of a unit."""
     spread = math.sqrt((a.n * a.stderr**2 + b.n * b.stderr**2) / 2.0)
     return (b.value - a.value) / spread if spread > 0.0 else math.nan
-
-
-def share_effect_size(a: float, b: float) -> float:
-    """Cohen's h: the difference of two shares on the arcsine scale (Cohen 1988, section 6.2)."""
-    return 2.0 * (math.asin(math.sqrt(b)) - math.asin(math.sqrt(a)))
-
-
-def detectable(stderr: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """The true difference that a two-sided test with this standard error finds with so much power."""
-    return (normal_quantile(1.0 - alpha / 2.0) + normal_quantile(power)) * stderr
 
 
 def quantile(p: float, df: float) -> float:
