@@ -21,7 +21,7 @@ from evalkit.core.signature import fingerprint
 from evalkit.runner.baseline import Baseline, cluster_codes, compare
 from evalkit.runner.gate import Evidence, judge_gates
 from evalkit.runner.plan import Plan
-from evalkit.runner.sequential_finish import anytime_slices, anytime_values, sequential_of
+from evalkit.runner.sequential_finish import anytime_slices, anytime_values, sequential_of, stopped_early
 from evalkit.runner.values import Measured, Settings, slices, values
 from evalkit.specs.passes import Passes, passes_of
 from evalkit.specs.suite import MetricSpec, Suite
@@ -92,7 +92,10 @@ def settings_of(suite: Suite) -> Settings:
 
 
 def differences(plan: Plan, table: Table, baseline: Baseline) -> dict[str, tuple[float, float, float]]:
-    """Current minus baseline of every part that means the same in both runs: the difference and its bounds."""
+    """Current minus baseline of every part that means the same in both runs: the difference and its bounds.
+
+    None of a metric that was judged until its gates had decided: an interval of a fixed size does not hold there.
+    """
     if baseline.table is None:
         return {}
     ours, theirs_all = np.ones(table.n, dtype=bool), np.ones(baseline.table.n, dtype=bool)
@@ -100,6 +103,8 @@ def differences(plan: Plan, table: Table, baseline: Baseline) -> dict[str, tuple
     for spec in plan.suite.metrics:
         theirs = [baseline.run.metrics.get(name) for name in spec.full_names]
         if not any(value is not None and value.fingerprint == plan.fingerprint(spec) for value in theirs):
+            continue
+        if stopped_early(table, spec.label):
             continue
         tested = compare(spec.label, spec.metric, table, ours, baseline.table, theirs_all, settings_of(plan.suite))
         if tested is not None:
