@@ -20,7 +20,7 @@ from evalkit.stats.inversion import p_of
 from evalkit.stats.normal import normal_cdf, normal_quantile
 from evalkit.stats.pairs import apart
 from evalkit.stats.proportion import wilson_bounds
-from evalkit.stats.welch import two_proportions, welch_clustered, welch_t
+from evalkit.stats.welch import few_expected, shares_clustered, two_proportions, welch_clustered, welch_t
 
 Codes = NDArray[np.int64]
 
@@ -68,7 +68,10 @@ def _tested(
     if drawn.units < 2:
         p, test = math.nan, "none: fewer than two records to compare"
     elif pair.shares[part] and not grouped:
-        p, test = two_proportions(one.sum(), len(one), two.sum(), len(two)).p, "two proportions, score test"
+        counts = (float(one.sum()), len(one), float(two.sum()), len(two))
+        p, test = two_proportions(*counts).p, "Fisher exact" if few_expected(*counts) else "two proportions, score test"
+    elif pair.shares[part]:
+        p, test = shares_clustered(one, two, groups[0], groups[1]).p, "two proportions, clustered"
     elif pair.means[part] and not grouped:
         p, test = welch_t(one, two).p, "Welch t"
     elif pair.means[part]:

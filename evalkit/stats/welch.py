@@ -93,12 +93,18 @@ def two_proportions(successes_a: float, n_a: float, successes_b: float, n_b: flo
     stderr = math.sqrt(share * (1.0 - share) * (1.0 / n_a + 1.0 / n_b))
     if not stderr > 0.0:
         return Tested(difference, 0.0, math.inf, 1.0)
-    if min(share, 1.0 - share) * min(n_a, n_b) < _EXPECTED:
+    if few_expected(successes_a, n_a, successes_b, n_b):
         from scipy.stats import fisher_exact
 
         table = [[round(successes_a), round(n_a - successes_a)], [round(successes_b), round(n_b - successes_b)]]
         return Tested(difference, stderr, math.inf, float(fisher_exact(table).pvalue))
     return Tested(difference, stderr, math.inf, proportions([successes_a, successes_b], [n_a, n_b]).p)
+
+
+def few_expected(successes_a: float, n_a: float, successes_b: float, n_b: float) -> bool:
+    """Whether `two_proportions` takes Fisher's exact test."""
+    share = (successes_a + successes_b) / (n_a + n_b)
+    return bool(min(share, 1.0 - share) * min(n_a, n_b) < _EXPECTED)
 
 
 def shares_clustered(a: ArrayLike, b: ArrayLike, clusters_a: ArrayLike | None, clusters_b: ArrayLike | None) -> Tested:

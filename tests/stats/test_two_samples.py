@@ -20,7 +20,15 @@ from evalkit.stats.effect import cohen_d, cohen_dz, cohen_h, discordant_odds
 from evalkit.stats.equivalence import tost_p, tost_t
 from evalkit.stats.signed_rank import wilcoxon
 from evalkit.stats.student import paired_t
-from evalkit.stats.welch import proportions, shares_clustered, two_proportions, welch_clustered, welch_from, welch_t
+from evalkit.stats.welch import (
+    few_expected,
+    proportions,
+    shares_clustered,
+    two_proportions,
+    welch_clustered,
+    welch_from,
+    welch_t,
+)
 
 SEEDS = st.integers(0, 2**32 - 1)
 
@@ -92,6 +100,8 @@ def test_the_score_test_is_statsmodels_and_scipys(n, m, share, seed):
 
 def test_few_successes_take_fishers_test_and_none_take_none():
     assert two_proportions(0, 10, 4, 10).p == pytest.approx(scipy_stats.fisher_exact([[0, 10], [4, 6]]).pvalue)
+    assert few_expected(0, 10, 4, 10)
+    assert not few_expected(10, 20, 8, 20)
     assert two_proportions(0, 10, 0, 12).p == 1.0
     assert two_proportions(10, 10, 12, 12).p == 1.0
     assert math.isnan(two_proportions(0, 0, 1, 5).p)
