@@ -66,8 +66,11 @@ def compare_and_tell(wanted: Wanted) -> int:
     found = compare_runs(runs, settings)
     if wanted.html is not None:
         from evalkit.comparison.scores import scores_of
+        from evalkit.comparison.texts import answers
 
-        write_text(wanted.html, comparisons_html(found, [scores_of(runs[0], side) for side in runs[1:]]))
+        scores = [scores_of(runs[0], side) for side in runs[1:]]
+        texts = [answers(runs[0], side, one, root) for side, one in zip(runs[1:], found.comparisons)]
+        write_text(wanted.html, comparisons_html(found, scores, texts))
     if wanted.markdown is not None:
         write_text(wanted.markdown, comparisons_markdown(found))
     if wanted.json:

@@ -98,7 +98,7 @@ def _verdict(value: Compared, alpha: float) -> tuple[Verdict, str]:
     """What may be said, and why."""
     if not value.comparable:
         return "inconclusive", "the two runs measure it differently"
-    if value.p_equivalent <= alpha or (value.why == "no record differs" and value.margin is not None):
+    if value.p_equivalent <= alpha:
         return "equivalent", f"the difference is smaller than {value.margin:g}"
     if value.why:
         return "inconclusive", value.why

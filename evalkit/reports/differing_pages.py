@@ -22,13 +22,14 @@ from evalkit.reports.markdown import code, escape, table
 from evalkit.reports.page import ours, render_page
 from evalkit.reports.plot_differences import Line, differences
 from evalkit.reports.plot_scatter import Dot, scatter
-from evalkit.reports.safe import one_line
+from evalkit.reports.safe import one_line, shortened, visible
 
 if TYPE_CHECKING:
     from rich.console import Console
 
 STYLES = {"better": "green", "worse": "bold red", "equivalent": "green", "inconclusive": "dim"}
 HEADS = ("metric", "a", "b", "difference", "interval", "p", "adjusted", "verdict")
+_TEXTS = ("input", "reference", "before", "after")
 Scores = Mapping[str, tuple[Sequence[str], Sequence[float], Sequence[float]]]
 
 
@@ -187,11 +188,12 @@ def _markdown_row(row: DifferenceRow) -> list[str]:
     return [code(row.name), *(escape(text) for text in told), verdict, escape(row.note, 300)]
 
 
-def comparisons_html(found: Comparisons, scores: Sequence[Scores] = ()) -> str:
+def comparisons_html(found: Comparisons, scores: Sequence[Scores] = (), texts: Sequence[Mapping[str, Any]] = ()) -> str:
     """One page that opens offline.
 
     Args:
         scores: per comparison, metric → ids and the scores of a and b of the records that both have, for the scatter plots.
+        texts: per comparison, record id → its input, reference, and what it said before and after.
     """
     views = [view(one) for one in found.comparisons]
     pages = []
@@ -203,6 +205,7 @@ def comparisons_html(found: Comparisons, scores: Sequence[Scores] = ()) -> str:
                 "forests": _forests(shown, place),
                 "scatters": _scatters(shown, known, place),
                 "sliced": _sliced(shown, place),
+                "cases": _cases(shown, texts[place] if place < len(texts) else {}),
             }
         )
     return render_page(
@@ -215,6 +218,29 @@ def comparisons_html(found: Comparisons, scores: Sequence[Scores] = ()) -> str:
         rating_words=_rating_words,
         heads=HEADS,
     )
+
+
+def _cases(shown: ComparisonView, texts: Mapping[str, Any]) -> list[tuple[str, list[dict[str, str]]]]:
+    """The records that changed most, worse ones first, with what was asked and said."""
+    found = []
+    for name, sides in shown.comparison.changed.items():
+        cases = [
+            {
+                "id": one_line(one.id, 80),
+                "side": "worse" if side == "lost" else "better",
+                "score": f"{numbers.score(one.a)} → {numbers.score(one.b)}",
+                **{key: _shown(getattr(texts.get(one.id), key, "")) for key in _TEXTS},
+            }
+            for side in ("lost", "gained")
+            for one in sides.get(side, ())
+        ]
+        if cases:
+            found.append((one_line(name, 100), cases))
+    return found
+
+
+def _shown(text: str) -> str:
+    return shortened(visible(text), 1_500)
 
 
 def _forests(shown: ComparisonView, place: int) -> list[Any]:

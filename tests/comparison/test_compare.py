@@ -140,6 +140,8 @@ class TestVerdicts:
         assert evalkit.compare(run, same)["exact_match"].verdict == "inconclusive"
         assert evalkit.compare(run, same)["exact_match"].why == "no record differs"
         assert evalkit.compare(run, same, margins={"exact_match": 0.05})["exact_match"].verdict == "equivalent"
+        few = of(right([1, 0] * 5)), of(right([1, 0] * 5))
+        assert evalkit.compare(*few, margins={"exact_match": 0.05})["exact_match"].verdict == "inconclusive"
 
     def test_equivalence_is_what_the_ninety_percent_interval_shows(self) -> None:
         a, b = flags(2_000, 20, 20)

@@ -110,6 +110,25 @@ class TestTheCommand:
         assert cli("compare", "a", "b", "--fail-on-worse", cwd=stored).returncode == 1
         assert cli("compare", "b", "a", "--fail-on-worse", cwd=stored).returncode == 0
 
+    def test_the_page_shows_what_was_said_before_and_after(self, project: Path, cli: Any) -> None:
+        for name, answer in (("one", "stale"), ("two", "fresh <b>")):
+            lines = [
+                {"id": f"r{at}", "input": f"is {at} fresh?", "output": f"{answer} {at}", "reference": f"fresh <b> {at}"}
+                for at in range(12)
+            ]
+            (project / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+            suite = {"name": name, "dataset": {"path": f"{name}.jsonl"}, "metrics": ["exact_match"]}
+            (project / f"{name}.yaml").write_text(json.dumps(suite))
+            assert cli("run", f"{name}.yaml", cwd=project).returncode == 0
+        assert cli("compare", "latest:one", "latest:two", "--html", "c.html", cwd=project).returncode == 0
+        page = (project / "c.html").read_text()
+        assert "is 3 fresh?" in page
+        assert "stale 3" in page
+        assert "fresh &lt;b&gt; 3" in page
+        (project / "two.jsonl").unlink()
+        assert cli("compare", "latest:one", "latest:two", "--html", "c.html", cwd=project).returncode == 0
+        assert "stale 3" not in (project / "c.html").read_text()
+
     @pytest.mark.parametrize(
         ("arguments", "message"),
         [
