@@ -14,7 +14,7 @@ from evalkit.stats.sums import Floats
 Zeros = Literal["wilcox", "pratt"]
 
 _EXACT = 60  # records (or clusters) up to which all sign patterns count, not their normal limit
-_STEPS = 50_000_000  # additions that this may cost
+_STEPS = 50_000_000  # additions that this may cost; sums of more are rounded to fewer places
 
 
 def wilcoxon(difference: ArrayLike, *, zero_method: Zeros = "wilcox", clusters: ArrayLike | None = None) -> float:
@@ -61,21 +61,21 @@ def _ranks(values: Floats) -> Floats:
 
 def _flipped(signed: Floats) -> float:
     """P of a sum at least as far from 0 when every number takes either sign with chance a half."""
-    observed = abs(float(signed.sum()))
-    halves = np.rint(2.0 * np.abs(signed)).astype(np.int64)  # mean ranks are whole halves
-    halves = halves[halves > 0]
-    if len(halves) <= _EXACT and len(halves) * int(halves.sum()) <= _STEPS:
-        return _exact(halves, round(2.0 * observed))
-    return min(1.0, 2.0 * normal_cdf(-observed / math.sqrt(float(signed @ signed))))
+    moving = signed[signed != 0.0]
+    if len(moving) > _EXACT:
+        return min(1.0, 2.0 * normal_cdf(-abs(float(moving.sum())) / math.sqrt(float(moving @ moving))))
+    cost = len(moving) * 2.0 * float(np.abs(moving).sum())
+    halves = np.rint(2.0 / max(1.0, cost / _STEPS) * moving).astype(np.int64)  # mean ranks are whole halves
+    return _exact(np.abs(halves).tolist(), abs(int(halves.sum())))
 
 
-def _exact(sizes: np.ndarray[tuple[int], np.dtype[np.int64]], observed: int) -> float:
+def _exact(sizes: list[int], observed: int) -> float:
     """The same by the chances of all sums, one number after the other; every chance is a multiple of 2^-numbers."""
-    total = int(sizes.sum())
+    total = sum(sizes)
     chances = np.zeros(total + 1)  # of the sum of those with a plus
     chances[0] = 1.0
     reached = 0
-    for size in sizes.tolist():
+    for size in sizes:
         reached += size
         chances[size : reached + 1] += chances[: reached - size + 1].copy()
         chances[: reached + 1] *= 0.5

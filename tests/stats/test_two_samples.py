@@ -159,6 +159,16 @@ def test_many_clusters_have_rosner_glynn_and_lees_normal_p():
     assert wilcoxon(difference, clusters=clusters) == pytest.approx(2 * scipy_stats.norm.sf(abs(z)))
 
 
+def test_few_clusters_of_many_records_are_exact_too():
+    rng = np.random.default_rng(9)
+    clusters = np.repeat(np.arange(10), 4_000)
+    difference = rng.normal(size=40_000) + 0.1 * rng.normal(size=10)[clusters]
+    signed = np.bincount(clusters, weights=np.sign(difference) * scipy_stats.rankdata(np.abs(difference)))
+    sums = np.array([np.dot(signs, np.abs(signed)) for signs in itertools.product([-1, 1], repeat=10)])
+    expected = np.mean(np.abs(sums) >= abs(signed.sum()) * (1 - 1e-9))
+    assert wilcoxon(difference, clusters=clusters) == pytest.approx(expected, abs=1e-12)
+
+
 def test_nothing_to_rank():
     assert wilcoxon([0.0, 0.0]) == 1.0
     assert math.isnan(wilcoxon([np.nan]))
