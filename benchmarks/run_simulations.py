@@ -28,7 +28,7 @@ FILE = RESULTS / "simulations.json"
 INTRODUCTION = """\
 # Simulations
 
-Written by `benchmarks/run_simulations.py`; do not edit. Each row draws many data sets whose truth is known, and asks of each
+Written by `make simulations`; do not edit. Each row draws many data sets whose truth is known, and asks of each
 what evalkit would say. A figure is followed by twice its Monte Carlo error; a bar is what this project promises, judged on
 the figure as it is, and one that is missed is bold. Figures without a bar only inform: exact tests of few records that differ
 are cautious by nature, and no interval is right for few records of a heavy tail.
@@ -113,7 +113,7 @@ def page(whole: Mapping[str, Any]) -> str:
     lines += [
         "## Everything again",
         "",
-        "`python benchmarks/run_simulations.py` runs all of them and writes this page; figures with more digits are in",
+        "`make simulations` runs all of them and writes this page; figures with more digits are in",
         "`benchmarks/results/simulations.json`. A new family is a module in `benchmarks/simulations/`.",
         "",
     ]
