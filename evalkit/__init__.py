@@ -18,6 +18,7 @@ _PUBLIC = {
     "matrix": "evalkit.api",
     "evaluate": "evalkit.api",
     "compare": "evalkit.api",
+    "ab": "evalkit.api",
     "assert_passes": "evalkit.api",
     "metric": "evalkit.core.registry",
     "judge": "evalkit.core.registry",
@@ -42,7 +43,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from evalkit.api import Scores, assert_passes, compare, evaluate, matrix, run, score
+    from evalkit.api import Scores, ab, assert_passes, compare, evaluate, matrix, run, score
     from evalkit.core.asking import Backend, Reply, Request, Tools
     from evalkit.core.batch import Batch
     from evalkit.core.contracts import CorpusMetric, Metric, ModelMetric

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from numpy.typing import NDArray
 from evalkit.core.asking import Backend
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import CorpusMetric, Measure, Metric, ModelMetric
-from evalkit.core.errors import EvalkitError, SpecError
+from evalkit.core.errors import EvalkitError, SpecError, quote
 from evalkit.core.rows import Rows
 from evalkit.core.run import Run
 from evalkit.core.workers import Workers
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evalkit.core.compared import Comparisons
+    from evalkit.core.experiment import Experiment
     from evalkit.reports.matrix import Matrix
     from evalkit.runner.execute import Options, Outcome
     from evalkit.specs.suite import Suite
@@ -255,6 +257,38 @@ def compare(
     named = [str(run) if isinstance(run, Path) else run for run in (run_a, run_b, *others)]
     catalog = catalog_at(store, root) if any(isinstance(run, str) for run in named) else None
     return compare_runs(sides(named, catalog, root), chosen)
+
+
+def ab(
+    source: Any,
+    *,
+    variant: str,
+    control: str,
+    metrics: Sequence[str],
+    **options: Any,
+) -> Experiment:
+    """An online experiment over a log, as ``evalkit ab`` does it.
+
+    Args:
+        source: a path or pattern of Parquet, JSONL or CSV files, a data frame, or a list of mappings.
+        variant: the column that says who got what; ``control`` is its value that the others are compared with.
+        metrics: ``clicked:proportion``, ``latency_ms:p95``, ``clicks/views:ratio``, ``timestamp:retention@7`` …
+        options: ``unit``, ``cuped``, ``guardrails``, ``margins``, ``lower``, ``treatments``, ``by``, ``split``,
+            ``sequential``, ``planned``, ``ignore_srm``, ``confidence``, ``adjust``, ``memory``, ``threads``, as the command's
+            options; those that may be repeated are lists.
+
+    Returns:
+        ``ab(…)["clicked:proportion"].treatments["short"].verdict``; ``.srm``, ``.units``, ``.to_json()``.
+
+    Raises:
+        SpecError: the log, a column or an option is wrong.
+    """
+    from evalkit.experiment.analyse import Design, analyse
+
+    unknown = options.keys() - {each.name for each in fields(Design)}
+    if unknown:
+        raise SpecError(f"ab has no option {quote(min(unknown))}; it has {', '.join(each.name for each in fields(Design))}")
+    return analyse(source, Design(variant, control, tuple(metrics), **options))
 
 
 def assert_passes(suite: str | Path, **options: Any) -> Run:

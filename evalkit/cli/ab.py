@@ -84,7 +84,7 @@ def analyse(
     ] = None,
     ignore_srm: Annotated[bool, typer.Option("--ignore-srm", help="Give verdicts although the split did not hold.")] = False,
     confidence: Annotated[float, typer.Option(help="Coverage of the intervals; 1 minus it is alpha.")] = 0.95,
-    correction: Annotated[str, typer.Option(help="For several metrics and treatments: holm, bh, bonferroni or none.")] = "holm",
+    adjust: Annotated[str, typer.Option(help="How p values are adjusted for many tests: holm, bh or none.")] = "holm",
     memory: Memory = None,
     threads: Threads = None,
     json: Annotated[bool, typer.Option("--json", help="Print the result alone, as JSON.")] = False,
@@ -116,7 +116,7 @@ def analyse(
         planned=planned,
         ignore_srm=ignore_srm,
         confidence=confidence,
-        correction=correction,
+        adjust=adjust,
         memory=memory,
         threads=threads,
     )

@@ -114,7 +114,7 @@ class Experiment:
     metrics: Mapping[str, Measured]
     confidence: float
     sequential: bool
-    correction: str
+    adjust: str
     left_out: Mapping[str, int] = field(default_factory=dict)
     parts: tuple[Part, ...] = ()
     notes: tuple[str, ...] = ()
@@ -146,7 +146,7 @@ class Experiment:
             },
             "confidence": self.confidence,
             "sequential": self.sequential,
-            "correction": self.correction,
+            "adjust": self.adjust,
             "metrics": metrics,
             "treatments": {
                 name: {"metrics": {metric: one["treatments"][name] for metric, one in metrics.items()}}

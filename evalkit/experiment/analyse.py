@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from evalkit.core.errors import Problem, SpecError, quote
-from evalkit.core.experiment import Experiment, Measured, Part, Split
+from evalkit.core.errors import Problem, SpecError, nearest, quote
+from evalkit.core.experiment import Effect, Experiment, Measured, Part, Split
 from evalkit.experiment.columns import Columns, Question
 from evalkit.experiment.decide import Rules, decide
 from evalkit.experiment.effect import Compared, arms_of, compare
@@ -22,6 +22,7 @@ from evalkit.stats import sample_ratio
 from evalkit.stats.anytime import PLANNED
 
 MOST_SLICES = 20
+ADJUSTMENTS = ("holm", "bh", "by", "hochberg", "sidak", "bonferroni", "none")
 EARLY = 100  # units an arm before which a sequential verdict is withheld: its intervals are asymptotic
 
 
@@ -50,7 +51,7 @@ class Design:
     planned: float | None = None
     ignore_srm: bool = False
     confidence: float = 0.95
-    correction: str = "holm"
+    adjust: str = "holm"
     memory: str | None = None
     threads: int | None = None
 
@@ -67,13 +68,18 @@ def analyse(source: Any, design: Design) -> Experiment:
     began = time.perf_counter()
     if not 0.5 <= design.confidence < 1.0:
         raise SpecError(Problem("--confidence", f"{design.confidence:g} is no confidence", "write 0.95"))
+    if design.adjust not in ADJUSTMENTS:
+        close = nearest(design.adjust, ADJUSTMENTS)
+        hint = f"did you mean {close}?" if close else f"write {', '.join(ADJUSTMENTS)}"
+        raise SpecError(Problem("--adjust", f"there is no adjustment {quote(design.adjust)}", hint))
     with opened(source, memory=design.memory, threads=design.threads) as log:
         question = question_of(log, design)
         columns = Columns(log, question)
         overview = look(columns)
         sums = sums_of(columns, overview)
         srm = _split(overview, sums, design)
-        metrics = _measured(question, overview, sums, srm, design)
+        effects = decide(_compared(question, overview, sums, design, ""), _rules(srm, design, design.adjust))
+        metrics = _measured(question, overview, sums, effects, "")
         parts, more = _parts(columns, overview, srm, design) if question.by else ((), 0)
     left_out = {
         f"rows without {question.variant}": overview.without_variant,
@@ -92,7 +98,7 @@ def analyse(source: Any, design: Design) -> Experiment:
         metrics=metrics,
         confidence=design.confidence,
         sequential=design.sequential,
-        correction=design.correction,
+        adjust=design.adjust,
         left_out={name: n for name, n in left_out.items() if n},
         parts=parts,
         span=_iso(overview.span),
@@ -134,60 +140,69 @@ def _split(overview: Overview, sums: Sums, design: Design) -> Split:
     return Split(p, ok, sample_ratio.THRESHOLD, dict(zip(names, sums.units)), expected, test, design.ignore_srm and not ok)
 
 
-def _measured(
-    question: Question, overview: Overview, sums: Sums, srm: Split, design: Design, withheld: str = ""
-) -> dict[str, Measured]:
-    """Every metric with its effects and verdicts."""
-    treatments = overview.variants[1:]
+Compares = dict[tuple[str, ...], tuple[MetricSpec, Compared]]  # by slice ("" for all), metric, treatment
+
+
+def _compared(question: Question, overview: Overview, sums: Sums, design: Design, where: str) -> Compares:
+    """Every metric in every treatment, before anybody judges it."""
     planned = (design.planned or PLANNED) if design.sequential else None
-    values: dict[str, dict[str, float]] = {}
-    compared: dict[tuple[str, str], tuple[MetricSpec, Compared]] = {}
+    found: Compares = {}
     for spec in question.metrics:
         plain, adjusted = arms_of(spec, sums)
-        values[spec.name] = {name: arm.value for name, arm in zip(overview.variants, plain)}
-        for at, name in enumerate(treatments, 1):
-            compared[spec.name, name] = (
-                spec,
-                compare(
-                    spec, sums, (plain[0], plain[at]), adjusted(at),
-                    level=design.confidence, planned=planned,
-                ),
-            )  # fmt: skip
-    rules = Rules(
+        for at, name in enumerate(overview.variants[1:], 1):
+            pair = plain[0], plain[at]
+            told = compare(spec, sums, pair, adjusted(at), level=design.confidence, planned=planned)
+            found[where, spec.name, name] = (spec, told)
+    return found
+
+
+def _rules(srm: Split, design: Design, adjust: str) -> Rules:
+    return Rules(
         alpha=1.0 - design.confidence,
-        correction=design.correction,
-        withheld=withheld or ("" if srm.ok or srm.ignored else "the split did not hold (sample-ratio mismatch)"),
+        adjust=adjust,
+        withheld="" if srm.ok or srm.ignored else "the split did not hold (sample-ratio mismatch)",
         early=EARLY if design.sequential else 0,
-        planned=planned,
+        planned=(design.planned or PLANNED) if design.sequential else None,
     )
-    effects = decide(compared, rules)
-    return {
-        spec.name: Measured(
+
+
+def _measured(
+    question: Question, overview: Overview, sums: Sums, effects: Mapping[tuple[str, ...], Effect], where: str
+) -> dict[str, Measured]:
+    """The metrics with their effects."""
+    found = {}
+    for spec in question.metrics:
+        plain, _ = arms_of(spec, sums)
+        found[spec.name] = Measured(
             name=spec.name,
             kind=spec.kind,
             about=spec.about,
             higher_is_better=spec.higher_is_better,
             guardrail=spec.guardrail,
             margin=str(spec.margin) if spec.margin else "",
-            values=values[spec.name],
-            treatments={name: effects[spec.name, name] for name in treatments},
-            missing=overview.missing.get(spec.name, 0),
+            values={name: arm.value for name, arm in zip(overview.variants, plain)},
+            treatments={name: effects[where, spec.name, name] for name in overview.variants[1:]},
+            missing=overview.missing.get(spec.name, 0) if not where else 0,
             unobserved=sums.unobserved.get(spec.name, 0),
             covariate="/".join(spec.covariate),
             covered=sums.covered.get(spec.name, 0),
         )
-        for spec in question.metrics
-    }
+    return found
 
 
 def _parts(columns: Columns, overview: Overview, srm: Split, design: Design) -> tuple[tuple[Part, ...], int]:
-    """The slices with most rows, and how many there are beyond."""
+    """The slices with most rows, and how many there are beyond; all of them are one family of tests."""
+    question = columns.question
     values = slices(columns, MOST_SLICES + 1)
-    parts = []
-    for value in values[:MOST_SLICES]:
-        sums = sums_of(columns, overview, value)
-        metrics = _measured(columns.question, overview, sums, srm, design)
-        parts.append(Part(columns.question.by, value, dict(zip(overview.variants, sums.units)), metrics))
+    sums = {value: sums_of(columns, overview, value) for value in values[:MOST_SLICES]}
+    compared: Compares = {}
+    for value, own in sums.items():
+        compared |= _compared(question, overview, own, design, value)
+    effects = decide(compared, _rules(srm, design, "bh" if design.adjust == "holm" else design.adjust))
+    parts = [
+        Part(question.by, value, dict(zip(overview.variants, own.units)), _measured(question, overview, own, effects, value))
+        for value, own in sums.items()
+    ]
     return tuple(parts), max(0, len(values) - MOST_SLICES)
 
 

@@ -110,13 +110,20 @@ class Columns:
             for name in (*spec.columns, *spec.covariate):
                 kind, time = columns[name], spec.kind == "retention" and name in spec.columns
                 number = is_number(kind) or kind == "JSON" or (kind == "BOOLEAN" and not time)
-                if not (number or (time and (is_time(kind) or kind == "VARCHAR"))):
+                if not (number or (time and (is_time(kind) or kind == "VARCHAR")) or self._empty(name)):
                     what = f"the column {quote(name)} holds {spoken(kind)}, not {'times' if time else 'numbers'}"
                     problems.append(Problem(spec.name, what))
                 elif time and kind == "VARCHAR":
                     problems += self._bad_times(spec, name)
         if problems:
             raise SpecError(problems)
+
+    def _empty(self, name: str) -> bool:
+        """Whether a column has no value at all: then it has no type either."""
+        ((rows, values),) = self.log.rows(f"SELECT count(*), count({identifier(name)}) FROM {self.log.relation}")
+        if not rows:
+            raise SpecError(Problem(self.log.label, "has no rows"))
+        return not values
 
     def _bad_times(self, spec: MetricSpec, name: str) -> list[Problem]:
         column = identifier(name)

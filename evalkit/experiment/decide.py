@@ -13,9 +13,10 @@ from evalkit.stats import anytime
 from evalkit.stats.experiment import above, below, within
 from evalkit.stats.multiple import adjust
 from evalkit.stats.normal import normal_quantile
-from evalkit.stats.power import minimum_detectable
+from evalkit.stats.power import about, minimum_detectable, needed
 
-Key = tuple[str, str]
+_BEYOND = 1_000  # times as many units as there are: nobody waits for that
+Key = tuple[str, ...]  # slice, metric, treatment
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Rules:
     """
 
     alpha: float
-    correction: str
+    adjust: str
     withheld: str = ""
     early: int = 0
     planned: float | None = None
@@ -42,9 +43,9 @@ def decide(compared: Mapping[Key, tuple[MetricSpec, Compared]], rules: Rules) ->
     by one, for a guard that is adjusted away guards nothing.
     """
     family = [key for key, (spec, _) in compared.items() if not spec.guardrail]
-    adjusted = _adjusted({key: compared[key][1].difference.p for key in family}, rules.correction)
+    adjusted = _adjusted({key: compared[key][1].difference.p for key in family}, rules.adjust)
     margins = {key: _p_margin(*compared[key], rules) for key in compared}
-    equal = _adjusted({key: margins[key] for key in family if compared[key][0].margin}, rules.correction)
+    equal = _adjusted({key: margins[key] for key in family if compared[key][0].margin}, rules.adjust)
     found = {}
     for key, (spec, one) in compared.items():
         p_adjusted = adjusted.get(key, one.difference.p)
@@ -106,19 +107,28 @@ def _verdict(spec: MetricSpec, one: Compared, p: float, p_margin: float, rules: 
         return ("better" if (one.difference.diff > 0.0) == spec.higher_is_better else "worse"), ""
     if one.difference.p <= rules.alpha:
         return "inconclusive", f"p = {one.difference.p:.2g} alone, but not among so many tests"
-    return "inconclusive", one.difference.why
+    return "inconclusive", one.difference.why or _more(spec, one, rules)
+
+
+def _more(spec: MetricSpec, one: Compared, rules: Rules) -> str:
+    """How many units would find a difference as large as this one, or as the margin; "" where that is beyond reason."""
+    size = _absolute(spec, one) if spec.margin else abs(one.difference.diff)
+    n = one.plain[0].n + one.plain[1].n
+    wanted = needed(one.difference.stderr, n, size, level=1.0 - rules.alpha)
+    if rules.planned is not None or wanted is None or not n < wanted < _BEYOND * n:
+        return ""
+    return f"about {about(wanted):,} units would find {'the margin' if spec.margin else 'a difference as large'}"
 
 
 def _guarded(spec: MetricSpec, one: Compared, p_margin: float, rules: Rules) -> tuple[Verdict, str]:
-    """pass: shown to be no worse than the margin; fail: shown to be worse than it (without one: worse at all)."""
+    """pass: shown to be no worse than the margin; fail: shown to be worse than it; without one, 0 is the margin."""
     sign = -1.0 if spec.higher_is_better else 1.0
     harm = sign * one.difference.diff
     if spec.margin is None:
-        if one.difference.p / 2.0 <= rules.alpha and harm > 0.0 and rules.planned is None:
-            return "fail", "worse than the control"
-        if one.difference.p <= rules.alpha and harm > 0.0:
-            return "fail", "worse than the control"
-        return "inconclusive", f"no sign of harm, but only a margin can clear it: --margin {spec.name}=X"
+        one_sided = one.difference.p / (2.0 if rules.planned is None else 1.0)
+        if one_sided <= rules.alpha and harm:
+            return ("fail", "worse than the control") if harm > 0.0 else ("pass", "better than the control")
+        return "inconclusive", f"no clear harm, but only a margin can clear it: --margin {spec.name}=X"
     if p_margin <= rules.alpha:
         return "pass", f"not worse by {spec.margin} or more"
     if rules.planned is None:

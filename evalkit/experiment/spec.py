@@ -159,7 +159,7 @@ def named(name: str, metrics: Sequence[MetricSpec], where: str, form: str) -> Me
     names = [spec.name for spec in (found or metrics)]
     if found:
         raise SpecError(Problem(where, f"{quote(name)} may be {' or '.join(names)}", "write which"))
-    close = nearest(name, names)
+    close = nearest(name, {**{spec.columns[0]: 0 for spec in metrics}, **dict.fromkeys(names)})
     hint = f"did you mean {quote(close)}?" if close else f"metrics are {', '.join(names)}"
     raise SpecError(Problem(where, f"no metric is called {quote(name)}", hint))
 

@@ -230,8 +230,8 @@ def _facts(found: Experiment) -> Iterable[tuple[str, str]]:
     yield "intervals", f"{numbers.percent(found.confidence)} intervals {kind}; lifts are made of the same bounds"
     yield "tests", "; ".join(tests)
     count = sum(len(one.treatments) for one in found.metrics.values() if not one.guardrail)
-    if count > 1 and found.correction != "none":
-        yield "p", f"adjusted for {count} comparisons ({found.correction}); guardrails are one-sided and not adjusted"
+    if count > 1 and found.adjust != "none":
+        yield "p", f"adjusted for {count} comparisons ({found.adjust}); guardrails are one-sided and not adjusted"
     for what, n in found.left_out.items():
         yield "left out", f"{numbers.count(n)} {what}"
     if found.span:

@@ -31,15 +31,21 @@ def ab_json(found: Experiment) -> str:
 def print_ab(found: Experiment, console: Console) -> None:
     """The split first, then every metric with a line a variant, guardrails after them."""
     told = story(found)
-    say(console, (told.title, "bold"), (f"   {told.subtitle}", ""))
     width = width_of(console)
+    if cells(told.title) + cells(told.subtitle) + 3 <= width:
+        say(console, (told.title, "bold"), (f"   {told.subtitle}", ""))
+    else:
+        say(console, (told.title, "bold"))
+        for line in wrapped(told.subtitle, width - 2):
+            say(console, (f"  {line}", ""))
     for warning in told.warnings:
         loud = warning.startswith("Sample-ratio")
         say(console)
         for at, line in enumerate(wrapped(("WARNING  " if loud else "note  ") + one_line(warning, 800), width)):
             say(console, (line if not at else f"  {line}", "bold red" if loud else "yellow"))
     say(console)
-    say(console, ("split   ", "dim"), (told.split, "" if found.srm.ok else "bold red"))
+    for at, line in enumerate(wrapped(told.split, width - 8)):
+        say(console, ("        " if at else "split   ", "dim"), (line, "" if found.srm.ok else "bold red"))
     _print_blocks(told.metrics, console, width)
     if told.guardrails:
         say(console)
@@ -54,7 +60,8 @@ def print_ab(found: Experiment, console: Console) -> None:
         for at, line in enumerate(wrapped(one_line(text, 600), width - 12)):
             say(console, (f"{name if not at else '':<12}{line}", "dim"))
     say(console)
-    say(console, (told.headline, "bold"))
+    for line in wrapped(told.headline, width):
+        say(console, (line, "bold"))
 
 
 def _print_blocks(blocks: Sequence[MetricBlock], console: Console, width: int) -> None:
@@ -160,4 +167,4 @@ def _lifts(told: Story, treatment: str, key: str) -> str:
 
 def _adjusted(found: Experiment) -> str:
     count = sum(len(one.treatments) for one in found.metrics.values() if not one.guardrail)
-    return f"p ({found.correction})" if count > 1 and found.correction != "none" else "p"
+    return f"p ({found.adjust})" if count > 1 and found.adjust != "none" else "p"
