@@ -22,7 +22,7 @@ NAME = "Biases of judges"
 def cases() -> Iterator[Case]:
     for bias in (0.0, 0.3):
         for n in (50, 200):
-            yield Case(f"length, bias {bias:g}, {n} labels", 1_000, {"kind": "length", "bias": bias, "n": n, "size": 1})
+            yield Case(f"length, bias {bias:g}, {n} labels", 2_000, {"kind": "length", "bias": bias, "n": n, "size": 1})
     yield Case("length, bias 0, 200 labels in clusters of 5", 1_000, {"kind": "length", "bias": 0.0, "n": 200, "size": 5})
     for n in (20, 50):
         yield Case(f"probe, shift 0.3, {n} records", 4_000, {"kind": "probe", "bias": 0.3, "n": n})

@@ -5,7 +5,7 @@ where the labels have a scale, else Student's t), *t* for Student's t, *normal* 
 the mean width over that of the labels alone. Shares are of a judge that is right in nine of ten cases (*useless*: in half of
 them); graded labels lie on 1 to 5, at its ceiling or in its middle; *normal* and *lognormal* labels have no scale, and of very
 skewed ones any interval of so few labels covers less. *clusters*: labelled and judged records of 5 go together.
-*Rogan–Gladen*: of a share, with the interval of Lang and Reiczigel.
+*Rogan–Gladen*: of a share, with the interval of Lang and Reiczigel, of those data sets in which it is defined.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def cases() -> Iterator[Case]:
 def simulate(case: Case, rng: Any) -> dict[str, Measure]:
     n, kind = case["n"], case["kind"]
     scale = {"graded": (1.0, 5.0), "normal": None, "lognormal": None}.get(kind, (0.0, 1.0))
-    held: dict[str, list[bool]] = {"kept": [], "t": [], "normal": [], "Rogan–Gladen": []}
+    held: dict[str, list[float]] = {"kept": [], "t": [], "normal": [], "Rogan–Gladen": []}
     widths, alones = [], []
     for _ in range(case.trials):
         y, f, truth = _drawn(case, n + POOL, rng)
@@ -60,7 +60,7 @@ def simulate(case: Case, rng: Any) -> dict[str, Measure]:
                 held[name].append(other.low <= truth <= other.high)
         if kind == "share" and case["right"] > 0.5:
             gladen = rogan_gladen_of(*told)
-            held["Rogan–Gladen"].append(gladen.low <= truth <= gladen.high)
+            held["Rogan–Gladen"].append(np.nan if np.isnan(gladen.low) else float(gladen.low <= truth <= gladen.high))
         widths.append(found.width)
         alones.append(labels_alone(y[:n], scale=scale, clusters=clusters[0] if clusters is not None else None).width)
     skewed = kind == "lognormal"

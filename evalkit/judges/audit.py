@@ -82,7 +82,9 @@ def partial_slope(
         spread = float(sums @ sums) * many / (many - 1.0) * (n - 1.0) / free
         df = many - 1.0
     reach = student_quantile((1.0 + level) / 2.0, df) * math.sqrt(spread) / square
-    return Slope(value, value - reach, value + reach, _permuted(left, right, units, clusters is not None, rng), n)
+    return Slope(
+        value, value - reach, value + reach, _permuted(left, right, basis, units if clusters is not None else None, rng), n
+    )
 
 
 def _design(label: Floats) -> Floats:
@@ -92,19 +94,19 @@ def _design(label: Floats) -> Floats:
     return np.stack([np.ones(len(label)), label - label.mean()], axis=1)
 
 
-def _permuted(left: Floats, right: Floats, units: NDArray[np.int64], clustered: bool, rng: np.random.Generator) -> float:
-    """Share of permutations that reach the observed association; of clusters, of flips of their signs."""
+def _permuted(left: Floats, right: Floats, basis: Floats, units: NDArray[np.int64] | None, rng: np.random.Generator) -> float:
+    """Share of permutations that reach the observed partial correlation; of clusters, of flips of their signs."""
     seen = abs(float(left @ right))
-    reached = 1
-    if clustered:
+    if units is not None:
         sums = np.bincount(units, weights=left * right)
         signs = rng.integers(0, 2, (PERMUTATIONS, len(sums))) * 2.0 - 1.0
-        reached += int((np.abs(signs @ sums) >= seen * (1.0 - 1e-12)).sum())
-    else:
-        block = max(1, 2_000_000 // len(left))
-        for start in range(0, PERMUTATIONS, block):
-            shuffled = rng.permuted(np.broadcast_to(left, (min(block, PERMUTATIONS - start), len(left))), axis=1)
-            reached += int((np.abs(shuffled @ right) >= seen * (1.0 - 1e-12)).sum())
+        return (1 + int((np.abs(signs @ sums) >= seen * (1.0 - 1e-12)).sum())) / (PERMUTATIONS + 1)
+    reached, seen = 1, seen / math.sqrt(float(left @ left))
+    block = max(1, 1_000_000 // len(left))
+    for start in range(0, PERMUTATIONS, block):
+        shuffled = rng.permuted(np.broadcast_to(left, (min(block, PERMUTATIONS - start), len(left))), axis=1)
+        norms = (shuffled**2).sum(axis=1) - ((shuffled @ basis) ** 2).sum(axis=1)  # of what the labels leave of it
+        reached += int((np.abs(shuffled @ right) >= seen * np.sqrt(np.maximum(norms, 0.0)) * (1.0 - 1e-12)).sum())
     return reached / (PERMUTATIONS + 1)
 
 

@@ -322,7 +322,8 @@ def score_bounds(value: float, variance: float, units: int, quantile: float, sca
 
     A mean at the end of its scale has no variance, and one near it little: φ·p(1 − p), as of a share, with the dispersion φ
     estimated. Wilson's interval, then, of as many records as tell as much; where all labels are alike, of ``units``. φ is
-    estimated with half a label added at either end, for a variance that was never seen is no proof that there is none.
+    estimated with half a label added at either end, for a variance that was never seen is no proof that there is none; two
+    labels fewer make up for counts being whole (Wilson's own interval covers 93.6 % of 100 records of which nine in ten pass).
 
     Source: Wilson (1927); quasi-binomial variance: Wedderburn (1974), Biometrika 61, 439-447.
     """
@@ -332,7 +333,7 @@ def score_bounds(value: float, variance: float, units: int, quantile: float, sca
     n = float(units)
     middle = (n * p + 0.5) / (n + 1.0)
     squares = variance / spread**2 * n * n + 0.5 * middle**2 + 0.5 * (1.0 - middle) ** 2
-    effective = middle * (1.0 - middle) * (n + 1.0) ** 2 / squares
+    effective = middle * (1.0 - middle) * (n + 1.0) ** 2 / squares * (n / (n + 2.0))
     z = normal_quantile(0.975)
     shrunk = effective * (z / quantile) ** 2
     below, above = wilson(p * shrunk, shrunk, 0.95)
