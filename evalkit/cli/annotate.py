@@ -24,6 +24,9 @@ def annotate(
     ] = None,
     scale: Annotated[Optional[str], typer.Option(help="What a label may be, without a rubric: 1..5, or yes,no.")] = None,
     column: Annotated[Optional[list[str]], typer.Option(help="Show raters this column too. Repeatable.")] = None,
+    against: Annotated[
+        Optional[str], typer.Option(help="Let raters choose between two answers: the column of the other, or a run.")
+    ] = None,
     raters: Annotated[Optional[str], typer.Option(help="Who labels: ana,ben.")] = None,
     overlap: Annotated[float, typer.Option(min=0.0, max=1.0, help="The share of records that all raters get.")] = 1.0,
     sample: Annotated[Optional[int], typer.Option(min=1, help="Label N records, drawn at random.")] = None,
@@ -50,7 +53,20 @@ def annotate(
     wanted(export, import_)
     if export is not None:
         asked = Export(
-            export, data, run, metric, rubric, scale, tuple(column or ()), raters, overlap, sample, seed, store, as_json=json
+            export,
+            data,
+            run,
+            metric,
+            rubric,
+            scale,
+            tuple(column or ()),
+            raters,
+            against,
+            overlap,
+            sample,
+            seed,
+            store,
+            as_json=json,
         )
         raise typer.Exit(export_sheets(asked))
     files = tuple(import_ or ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,10 @@ from evalkit.core.errors import Problem, SpecError
 
 if TYPE_CHECKING:
     from evalkit.core.run import Run
+    from evalkit.records.dataset import DataSet
     from evalkit.records.labels import Scale
     from evalkit.runner.annotation import Question
+    from evalkit.runner.others import Others
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,7 @@ class Export:
     scale: str | None
     columns: tuple[str, ...]
     raters: str | None
+    against: str | None
     overlap: float
     sample: int | None
     seed: int
@@ -70,10 +73,14 @@ def export_sheets(asked: Export) -> int:
     question = _question(asked.metric, asked.rubric, asked.scale, run, root)
     data = records_of(asked.data, run, root)
     chosen = chosen_records(data, n=asked.sample, seed=asked.seed)
-    columns = shown_columns(data, question, asked.columns)
+    others = _others(asked, run, question, data, root)
+    if others is not None and question.scale is None:
+        question = replace(question, scale=scale_told("A|B|tie"))
+    columns = shown_columns(data, question, asked.columns, others)
     texts, lines, warnings = sheets(
-        asked.path, data, chosen, question, columns=columns, raters=raters, overlap=asked.overlap, seed=asked.seed
-    )
+        asked.path, data, chosen, question, columns=columns, raters=raters, overlap=asked.overlap, seed=asked.seed,
+        others=others,
+    )  # fmt: skip
     for path in texts:
         new_file(path)
     for path, text in texts.items():
@@ -103,6 +110,8 @@ def export_sheets(asked: Export) -> int:
     if question.scale is not None:
         version = f" · rubric version {question.version}" if question.version else ""
         say(console, ("scale    ", "dim"), (f"{question.scale}{version}", ""))
+    if others is not None:
+        say(console, ("         A or B is the better answer; which side is which changes from record to record", "dim"))
     for score, meaning in question.levels:
         say(console, (f"         {score}  {meaning}", "dim"))
     for warning in warnings:
@@ -128,6 +137,15 @@ def _raters(told: str | None) -> list[str]:
     if len(set(names)) < len(names):
         raise SpecError(Problem("--raters", "a rater is named twice", "every rater needs a name of their own"))
     return names
+
+
+def _others(asked: Export, run: Run | None, question: Question, data: DataSet, root: Path) -> Others | None:
+    """The other answers, where raters choose between two."""
+    from evalkit.runner.others import others_named, others_of_run
+
+    if asked.against is not None:
+        return others_named(asked.against, data, asked.store, root)
+    return None if run is None else others_of_run(run, question.metric, data, asked.store, root)
 
 
 def scale_told(told: str | None) -> Scale | None:

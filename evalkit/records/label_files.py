@@ -14,7 +14,7 @@ import msgspec
 from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.records.canonical import COLUMNS as CANONICAL
 from evalkit.records.formats import opened, shown
-from evalkit.records.labels import ADJUDICATOR, COLUMNS, LINES, Labels, Scale, value_of
+from evalkit.records.labels import ADJUDICATOR, COLUMNS, LINES, SHUFFLED, Labels, Scale, straight, value_of
 from evalkit.records.source import SHOWN, Source, Tally
 
 OWN = (*COLUMNS, "adjudicated", "scale", "said")
@@ -187,6 +187,8 @@ class _Reader:
         if scale is not None and not scale.holds(value):
             self.problems.append(Problem(place, f"the label {_told(value)} is not on the scale of {metric}", f"it is {scale}"))
             return
+        if _yes(row.get(SHUFFLED)):
+            row, value = straight(row, metric, name, value)
         key = (name, metric, rater, settled)
         if key in self._seen:
             first = labels.places[self._seen[key]]

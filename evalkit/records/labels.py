@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import re
 from collections import Counter
@@ -30,6 +31,8 @@ LINES = (
     "extra",
 )  # of `Labels`, a line each
 ADJUDICATOR = "adjudicator"
+SIDES = ("output_a", "output_b")  # what raters of a pair are shown
+SHUFFLED = "shuffled"  # the column that says that `turned` tells which of them is the output
 LONGEST = 60  # characters of a category
 _SAME = {"true": "yes", "y": "yes", "false": "no", "n": "no", "a": "A", "b": "B"}
 _NUMBERS = {"yes": 1.0, "pass": 1.0, "good": 1.0, "no": 0.0, "fail": 0.0, "bad": 0.0, "A": 1.0, "B": 0.0, "tie": 0.5}
@@ -232,6 +235,20 @@ def value_of(cell: Any) -> Value | None:
 def as_number(value: Value) -> float:
     """A label on a line: numbers as they are; yes, pass, good and A 1, their opposites 0, a tie .5; NaN for other words."""
     return _NUMBERS.get(value, math.nan) if isinstance(value, str) else value
+
+
+def turned(metric: str, record: str) -> bool:
+    """Whether a rater saw the other answer as A and the output as B: half of all records, by a hash that nobody reads."""
+    return bool(hashlib.sha256(f"{metric}\0{record}".encode()).digest()[0] & 1)
+
+
+def straight(row: Mapping[str, Any], metric: str, record: str, value: Value) -> tuple[Mapping[str, Any], Value]:
+    """A line of a shuffled pair with its answers back in ``output`` and ``output_b``, and the label with them."""
+    swap = turned(metric, record)
+    sides = [row.get(name) for name in (SIDES[::-1] if swap else SIDES)]
+    kept = {name: cell for name, cell in row.items() if name not in (SHUFFLED, *SIDES)}
+    told = {"A": "B", "B": "A"}.get(value, value) if swap and isinstance(value, str) else value
+    return kept | {"output": sides[0], "output_b": sides[1]}, told
 
 
 def _number(text: str) -> float | None:

@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 
 from evalkit.core.content import Document, content_root, locate, project_root
-from evalkit.core.errors import EvalkitError, Problem, SpecError, UnknownName, nearest, quote
+from evalkit.core.errors import Problem, SpecError, UnknownName, nearest, quote
 from evalkit.core.registry import content_folders
 from evalkit.core.run import Run
 from evalkit.records.dataset import DataSet
 from evalkit.records.label_files import CELL, text_of
-from evalkit.records.labels import Scale
+from evalkit.records.labels import SHUFFLED, SIDES, Scale, turned
+from evalkit.runner.others import Others, spec_of_run
 from evalkit.runner.review import WEIGHT, Chosen
-from evalkit.specs.load import load_suite
 from evalkit.specs.rubric import FIELDS, Rubric, read_rubric
 
 HIDDEN = ("model", "variant", "prompt_version")  # what raters should not know
@@ -70,18 +70,9 @@ def rubric_named(name: str, cwd: Path) -> Rubric:
 
 def rubric_of_run(run: Run, metric: str, root: Path) -> Rubric | None:
     """The rubric that stands behind a metric of a run, from the suite as it is now; None where there is none to be found."""
-    path = run.suite.get("path")
-    if not path:
-        return None
-    try:
-        suite = load_suite(root / str(path))
-    except EvalkitError:
-        return None
-    for spec in suite.metrics:
-        rubric = getattr(spec.metric, "rubric", None)
-        if spec.label == metric and isinstance(rubric, Rubric):
-            return rubric
-    return None
+    spec = spec_of_run(run, metric, root)
+    rubric = getattr(spec.metric, "rubric", None) if spec is not None else None
+    return rubric if isinstance(rubric, Rubric) else None
 
 
 def metric_to_label(run: Run, name: str | None, root: Path) -> tuple[str, Rubric | None]:
@@ -106,8 +97,10 @@ def metric_to_label(run: Run, name: str | None, root: Path) -> tuple[str, Rubric
     return found[0]
 
 
-def shown_columns(data: DataSet, question: Question, further: Sequence[str]) -> list[str]:
+def shown_columns(data: DataSet, question: Question, further: Sequence[str], others: Others | None = None) -> list[str]:
     """The columns that raters see: those that the rubric needs, else texts, and those asked for; never which model it was.
+
+    Where they choose between two answers, these are ``output_a`` and ``output_b``.
 
     Raises:
         SpecError: one is not there.
@@ -120,8 +113,9 @@ def shown_columns(data: DataSet, question: Question, further: Sequence[str]) -> 
         close = nearest(lacking[0], there)
         hint = f"did you mean {quote(close)}?" if close else f"there is {', '.join(sorted(there)[:8])}"
         raise SpecError(Problem(data.path, f"no record has {quote(lacking[0])}, which raters are to see", hint))
-    order = [name for name in wanted if name != "output"] + ["output"] * ("output" in wanted)
-    return list(dict.fromkeys([*order, *further]))
+    answers = ["output"] * ("output" in wanted) if others is None else list(SIDES)
+    kept = [name for name in further if others is None or name not in ("output", others.column)]
+    return list(dict.fromkeys([*(name for name in wanted if name != "output"), *answers, *kept]))
 
 
 def assigned(n: int, raters: Sequence[str], overlap: float, seed: int) -> dict[str, list[int]]:
@@ -149,9 +143,20 @@ def sheets(
     raters: Sequence[str] = (),
     overlap: float = 1.0,
     seed: int = 0,
+    others: Others | None = None,
 ) -> tuple[dict[Path, str], dict[str, int], list[str]]:
-    """The texts of the files to write, how many lines each rater gets, and what to be warned of."""
-    rows = list(chosen.rows(data))
+    """The texts of the files to write, how many lines each rater gets, and what to be warned of.
+
+    Of two answers which stands first depends on a hash of the metric and the id, so that an import can tell.
+
+    Raises:
+        SpecError: no record has another answer.
+    """
+    rows, warnings = list(chosen.rows(data)), []
+    if others is not None:
+        rows, lost = _both(rows, question.metric, others)
+        if lost:
+            warnings.append(f"{lost:,} records are left out: {others.told} has no other answer for them")
     given = assigned(len(rows), raters or ("",), overlap, seed)
     weighted = any(row[WEIGHT] != 1.0 for row in rows)
     lines = {
@@ -164,7 +169,6 @@ def sheets(
         files = {path: [line for own in lines.values() for line in own]}
     first = ["id", "metric", "scale", *columns, "label", "comment", "rater", "time", "rubric_version"]
     texts = {file: text_of(own, file, first) for file, own in files.items()}
-    warnings = []
     long = sum(isinstance(value, str) and len(value) > CELL for row in rows for value in map(row.get, columns))
     if long and path.suffix.lower() != ".jsonl":
         warnings.append(f"{long:,} texts are longer than a spreadsheet's cell holds ({CELL:,} characters): use .jsonl")
@@ -172,6 +176,19 @@ def sheets(
     if telling is not None:
         warnings.append(f"the ids tell the {telling[0]} ({telling[1]} and the like): raters can see which is which")
     return texts, {rater: len(own) for rater, own in given.items()}, warnings
+
+
+def _both(rows: Sequence[dict[str, Any]], metric: str, others: Others) -> tuple[list[dict[str, Any]], int]:
+    """The records that have two answers, as sides A and B, and how many have not."""
+    kept = []
+    for row in rows:
+        answers = row.get("output"), others.by_id.get(row["id"])
+        if None not in answers:
+            sides = answers[::-1] if turned(metric, row["id"]) else answers
+            kept.append(row | dict(zip(SIDES, sides)) | {SHUFFLED: True})
+    if not kept:
+        raise SpecError(Problem("--against", f"no record has two answers: its own, and one of {others.told}"))
+    return kept, len(rows) - len(kept)
 
 
 def _telling(rows: Sequence[Mapping[str, Any]]) -> tuple[str, str] | None:
@@ -194,6 +211,7 @@ def _line(
     told = {"id": row["id"], "metric": question.metric, "scale": str(question.scale) if question.scale else None}
     told |= {name: row.get(name) for name in columns}
     told |= {"label": None, "comment": None, "rater": rater, "time": None, "rubric_version": question.version}
+    told |= {SHUFFLED: True} if SHUFFLED in row else {}
     return told | ({WEIGHT: row[WEIGHT]} if weighted else {})
 
 

@@ -76,7 +76,7 @@ def raters_of(
         krippendorff_alpha(told, scale=scale, values=values or None, **how) if several else alone,
         scale,
         (fleiss_kappa(told, values=values, **how) if values else none) if several else alone,
-        tuple(_pairs(raters, told, values, number=number, level=level)),
+        tuple(_pairs(raters, told, values, number=number, how=how)),
         tuple(disputed(settled, threshold)),
     )
 
@@ -95,16 +95,18 @@ def levels_of(labels: Labels, metric: str) -> tuple[Any, ...]:
     return tuple(float(value) for value in range(int(min(numbers)), int(max(numbers)) + 1))
 
 
-def _pairs(raters: Sequence[str], told: NDArray[Any], values: tuple[Any, ...], *, number: bool, level: float) -> list[Pair]:
+def _pairs(
+    raters: Sequence[str], told: NDArray[Any], values: tuple[Any, ...], *, number: bool, how: dict[str, Any]
+) -> list[Pair]:
     weights: Weights = "quadratic" if number else "none"
     found = []
     for one, two in combinations(range(len(raters)), 2):
         a, b = told[:, one], told[:, two]
-        share = percent_agreement(a, b, level=level)
+        share = percent_agreement(a, b, level=how["level"])
         if values:
-            kappa = cohen_kappa(a, b, weights=weights, values=values, level=level)
+            kappa = cohen_kappa(a, b, weights=weights, values=values, **how)
         else:
-            kappa = Estimate.unknown("the labels are no levels of a scale", n=share.n, level=level)
+            kappa = Estimate.unknown("the labels are no levels of a scale", n=share.n, level=how["level"])
         found.append(Pair((raters[one], raters[two]), share, kappa, weights))
     return found
 

@@ -36,11 +36,15 @@ class Chosen:
 
         A weight that a record brings, from an earlier sample, is multiplied.
         """
-        place = dict(zip(self.indices, self.weights))
-        for index, row in _all_rows(data):
-            if index in place:
-                before = _number(row.get(WEIGHT))
-                yield row | {WEIGHT: round(place[index] * (1.0 if before is None else before), 9)}
+        place, start = dict(zip(self.indices, self.weights)), 0
+        for batch in data.batches():
+            columns = list(batch.columns.items())
+            for index in range(start, start + len(batch)):
+                if index in place:
+                    row = {name: values[index - start] for name, values in columns if values[index - start] is not None}
+                    before = _number(row.get(WEIGHT))
+                    yield row | {WEIGHT: round(place[index] * (1.0 if before is None else before), 9)}
+            start += len(batch)
 
 
 def records_of(source: str | None, run: Run | None, root: Path) -> DataSet:
@@ -164,15 +168,6 @@ def _number(value: Any, *, math_nan: bool = False) -> Any:
     except (TypeError, ValueError):
         return np.nan if math_nan else None
     return found if np.isfinite(found) else (np.nan if math_nan else None)
-
-
-def _all_rows(data: DataSet) -> Iterator[tuple[int, dict[str, Any]]]:
-    index = 0
-    for batch in data.batches():
-        names = list(batch.columns)
-        for values in zip(*(batch.columns[name] for name in names)):
-            yield index, {name: value for name, value in zip(names, values) if value is not None}
-            index += 1
 
 
 def new_file(path: Path, suffixes: Sequence[str] = (".jsonl", ".csv", ".tsv")) -> None:

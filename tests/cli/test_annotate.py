@@ -175,6 +175,68 @@ def test_ids_that_tell_the_model_are_a_warning(call, project, jsonl):
     assert "tell the model" not in said
 
 
+def test_two_answers_are_shown_in_an_order_that_nobody_can_guess_and_come_back_in_their_own(call, project, jsonl):
+    """A rater who always prefers the longer answer: the import says so, whichever side it stood on."""
+    made = [
+        {"id": f"r{at}", "input": "q", "output": "short" if at % 4 else "a long answer", "other": "middling"}
+        for at in range(60)
+    ]
+    made[7]["other"] = None
+    jsonl(project / "data.jsonl", made)
+    call_ = ("annotate", "data.jsonl", "--metric", "better", "--against", "other", "--raters", "ana,ben")
+    code, said, _ = call(*call_, "--export", "pairs.csv")
+    assert code == 0
+    assert "1 records are left out: the column other has no other answer" in said
+    rows = [row for row in sheet("pairs.csv") if row["rater"] == "ana"]
+    assert list(rows[0])[:6] == ["id", "metric", "scale", "input", "output_a", "output_b"]
+    assert {row["scale"] for row in rows} == {"A|B|tie"}
+    first = np.mean([row["output_b"] == "middling" for row in rows])
+    assert 0.25 < first < 0.75
+    longer = lambda row: "A" if len(row["output_a"]) > len(row["output_b"]) else "b"  # noqa: E731
+    filled("pairs.csv", "done.csv", lambda row: longer(row) if row["rater"] == "ana" or row["id"] != "r8" else "tie")
+    code, said, _ = call("annotate", "--import", "done.csv", "--into", "labels.jsonl", "--adjudicate", "decide.csv")
+    assert code == 0
+    assert "disagree on 1 record" in said
+    for row in lines("labels.jsonl"):
+        if row["rater"] == "ana":
+            assert row["label"] == ("B" if int(row["id"][1:]) % 4 else "A")
+        assert row["output_b"] == "middling"
+        assert "shuffled" not in row
+    assert call("annotate", "--import", "done.csv", "--into", "labels.jsonl")[0] == 0
+    (decide,) = sheet("decide.csv")
+    assert (decide["said"], decide["output"], decide["output_b"]) == ("ana: A; ben: tie", "a long answer", "middling")
+
+
+def test_a_pairwise_metric_of_a_run_is_labelled_against_what_it_compared_with(call, data, project):
+    """Two runs over the same questions: raters see both answers, and the import knows which was whose."""
+    (project / "old.yaml").write_text("name: old\ndataset: data.jsonl\nmetrics: [exact_match]\n")
+    assert call("run", "old.yaml")[0] == 0
+    newer = [{**row, "output": row["reference"]} for row in lines("data.jsonl")]
+    (project / "new.jsonl").write_text("".join(json.dumps(row) + "\n" for row in newer))
+    code, _, complaint = call("annotate", "new.jsonl", "--metric", "m", "--against", "latest:old", "--export", "pairs.jsonl")
+    assert code == 0, complaint
+    shown, olds = {row["id"]: row for row in lines("pairs.jsonl")}, {row["id"]: row for row in lines("data.jsonl")}
+    for row in newer:
+        sides = {shown[row["id"]]["output_a"], shown[row["id"]]["output_b"]}
+        assert sides == {row["output"], olds[row["id"]]["output"]}
+    judge = 'backends: {judge: {kind: scripted, otherwise: \'{"reason": "x", "verdict": "tie"}\'}}'
+    suite = (
+        f"name: duel\ndataset: new.jsonl\n{judge}\nmetrics: [{{use: pairwise, as: win, against: latest:old, backend: judge}}]\n"
+    )
+    (project / "duel.yaml").write_text(suite)
+    code, said, complaint = call("run", "duel.yaml")
+    assert code == 0, said + complaint
+    code, said, _ = call("annotate", "--run", "latest:duel", "--metric", "win", "--export", "duel.jsonl")
+    assert code == 0
+    assert "A or B is the better answer" in said
+    assert all(
+        {row["output_a"], row["output_b"]} == {shown[row["id"]]["output_a"], shown[row["id"]]["output_b"]}
+        for row in lines("duel.jsonl")
+    )
+    code, _, complaint = call("annotate", "new.jsonl", "--metric", "m", "--against", "nothing", "--export", "x.jsonl")
+    assert (code, "is no column of new.jsonl, and no run" in complaint) == (2, True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [

@@ -56,7 +56,7 @@ def two_raters(n, k=4, seed=0, noise=0.4):
 @settings(max_examples=40, deadline=None)
 def test_cohen_kappa_is_that_of_scikit_learn_and_its_error_that_of_statsmodels(weights, seed, k, n):
     a, b = two_raters(n, k, seed)
-    ours = cohen_kappa(a, b, weights=weights, values=range(k))
+    ours = cohen_kappa(a, b, weights=weights, values=range(k), interval="asymptotic")
     theirs = sklearn.cohen_kappa_score(a, b, labels=range(k), weights=None if weights == "none" else weights)
     table = sklearn.confusion_matrix(a, b, labels=range(k))
     full = inter_rater.cohens_kappa(table, wt=None if weights == "none" else weights)
@@ -70,7 +70,7 @@ def test_the_worked_example_of_fleiss_cohen_and_everitt():
     """Their table 1: 200 subjects, kappa .429, standard error .0536 (variance .002885)."""
     table = np.array([[106, 10, 4], [22, 28, 10], [2, 12, 6]])
     a, b = np.repeat(np.indices((3, 3)).reshape(2, -1), table.ravel(), axis=1)
-    found = cohen_kappa(a, b)
+    found = cohen_kappa(a, b, interval="asymptotic")
     assert found.value == pytest.approx(0.429, abs=5e-4)
     assert found.stderr**2 == pytest.approx(0.002885, abs=5e-6)
 
@@ -78,7 +78,7 @@ def test_the_worked_example_of_fleiss_cohen_and_everitt():
 @pytest.mark.parametrize("weights", WEIGHTS)
 def test_bootstrap_and_asymptotic_intervals_agree_on_many_records(weights):
     a, b = two_raters(3_000)
-    exact = cohen_kappa(a, b, weights=weights)
+    exact = cohen_kappa(a, b, weights=weights, interval="asymptotic")
     drawn = cohen_kappa(a, b, weights=weights, interval="bootstrap", seed=3)
     assert drawn.value == pytest.approx(exact.value, abs=1e-12)
     assert drawn.stderr == pytest.approx(exact.stderr, rel=0.08)
@@ -102,7 +102,7 @@ def test_the_asymptotic_interval_covers_kappa():
     held = 0
     for _ in range(600):
         cells = rng.choice(9, size=150, p=shares.ravel())
-        found = cohen_kappa(cells // 3, cells % 3)
+        found = cohen_kappa(cells // 3, cells % 3, interval="asymptotic")
         held += found.low <= kappa <= found.high
     assert 0.93 <= held / 600 <= 0.97
 
