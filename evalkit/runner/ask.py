@@ -114,7 +114,7 @@ class Asking:
         plain = [label for label in labels if label not in early]
         forget(self.folder, plain)
         for one in early.values():
-            one.window = 1 + -(-2 * wanted // (BATCH_EARLY * len(labels)))
+            one.window = 1 + -(-wanted // (BATCH_EARLY * len(labels)))
             one.resume()
         before = min((one.records for one in early.values()), default=0)
         if plain:

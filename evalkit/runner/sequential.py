@@ -18,6 +18,8 @@ from evalkit.runner.baseline import Baseline, aligned
 from evalkit.runner.sequential_order import Kept, Order
 from evalkit.runner.values import Measured, Settings
 from evalkit.specs.suite import GateSpec, MetricSpec
+from evalkit.stats.normal import normal_quantile
+from evalkit.stats.power import more_needed
 from evalkit.stats.sequential import BoundedTest, Side, betting_interval
 from evalkit.stats.sequential_unbounded import UnboundedTest, unbounded_interval
 
@@ -205,7 +207,11 @@ def result_of(trial: Trial, result: GateResult, judged: int, calls: float) -> Ga
     if not trial.known:
         return replace(told, outcome="inconclusive", reason="no record could be scored")
     why = f"undecided after all {numbers.counted(total, 'record')}; {unit}{shown}, {span}"
-    return replace(told, outcome="inconclusive", reason=f"{why}{'; ' + trial.broken if trial.broken else ''}")
+    if trial.broken:
+        why += f"; {trial.broken}"
+    elif ci is not None and (more := _more(trial, (high - low) / 2.0)):
+        why += f"; about {more:,} more records would tell"
+    return replace(told, outcome="inconclusive", reason=why)
 
 
 def interval_of(
@@ -313,6 +319,13 @@ class Sequential:
         """How many records of its metric were judged, and the calls that each took."""
         label = next(label for one, label, _ in self._trials if one is gate)
         return self.judged[label], self.calls.get(label, 1.0)
+
+
+def _more(trial: Trial, half: float) -> int | None:
+    """About how many more records until the interval, of that half width now, is clear of the bound."""
+    level = 1.0 - 2.0 * trial.question.alpha
+    stderr = half / normal_quantile((1.0 + level) / 2.0)
+    return more_needed(trial.mean, stderr, trial.known, bound=trial.question.bound, level=level)
 
 
 def _span(low: float, high: float, *, signed: bool) -> str:

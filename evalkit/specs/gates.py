@@ -11,6 +11,7 @@ from evalkit.core.errors import nearest, quote
 from evalkit.core.registry import entries
 from evalkit.specs.metrics import Metrics
 from evalkit.specs.node import Node, found, spelled, suggest
+from evalkit.specs.passes import Passes
 from evalkit.specs.suite import GateRule, GateSpec, MetricSpec
 
 KEYS = (
@@ -229,22 +230,24 @@ def _may_stop(
 ) -> None:
     """Note a gate that says `sequential`, and needs every record or spends nothing on one."""
     if name == "errors":
-        at.fault(f"{gate}: the share of errors is about the records that were judged, and nothing stops early for it", "remove it")
+        at.fault(f"{gate}: the share of errors is about the records that were judged; nothing stops early for it", "remove it")
     elif "every" in rules:
-        at.fault(f"{gate}: `every` looks at each record, so it cannot stop early", "write min with a threshold: a share that passes")
+        at.fault(f"{gate}: `every` looks at each record; it cannot stop early", "write min with a threshold, a share of them")
     if name is None or spec is None:
         return
     if not isinstance(spec.metric, ModelMetric) or not (spec.metric.wants_of() or spec.metric.others()):
         at.fault(f"{gate}: {spec.label} asks no model, so there are no calls to save", "remove `sequential`")
     elif threshold is None and spec.metric.range_of(_part(name, spec)) is None:
-        means = [f"{one}" for one in spec.full_names if spec.metric.range_of(_part(one, spec)) is not None]
-        hint = f"it may stand on {', '.join(means)}" if means else "remove it, or give a threshold: a share of records is a mean"
+        means = [one for one in spec.full_names if spec.metric.range_of(_part(one, spec)) is not None]
+        hint = f"it may stand on {', '.join(means)}" if means else "remove it, or give a threshold: a share is a mean"
         at.fault(f"{gate}: sequential needs a mean of records; {name} is none", hint)
 
 
 def _agree(read: Sequence[tuple[Node, Sequence[GateSpec]]], metrics: Metrics) -> None:
     """Note a gate that needs every record of a metric that another gate stops early."""
     label_of = {name: spec.label for spec in metrics.specs for name in spec.full_names}
+    draws = {spec.label: spec.metric.of for spec in metrics.specs if isinstance(spec.metric, Passes)}
+    label_of |= {label: label_of[of] for label, of in draws.items() if of in label_of}  # pass^k is made of another's records
     early = {label_of.get(gate.metric): entry.label for entry, gates in read for gate in gates if gate.sequential}
     for entry, gates in read:
         label = label_of.get(gates[0].metric) if gates and not gates[0].sequential else None
