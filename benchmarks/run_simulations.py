@@ -1,6 +1,7 @@
 """Run every family of simulations, and write docs/simulations.md from their results.
 
-A family is a module of `benchmarks/simulations/` (see `_run.py` there). Cases run in processes of their own, one thread each.
+A family is a module of `benchmarks/simulations/` (see `_run.py` there). Cases run in processes of their own, one thread each;
+a family's results are written when it is done, beside those of the others.
 The exit code is 1 where a bar is missed.
 
     python benchmarks/run_simulations.py [--quick] [--only FAMILY]... [--processes N] [--page] [--out FILE]
@@ -9,11 +10,12 @@ The exit code is 1 where a bar is missed.
 from __future__ import annotations
 
 import argparse
+import fcntl
 import json
 import multiprocessing
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -45,46 +47,57 @@ def main() -> int:
     parser.add_argument("--out", type=Path, help="the file of results; benchmarks/results/simulations.json otherwise")
     given = parser.parse_args()
     path: Path | None = given.out or (None if given.quick else FILE)
-    before = json.loads(path.read_text(encoding="utf-8"))["families"] if path and path.is_file() else {}
-    results = before if given.page else before | run(known, given.only or list(known), given.processes, quick=given.quick)
+    if not given.page:
+        for name in given.only or known:
+            family = run(name, known[name], given.processes, quick=given.quick)
+            if path is not None:
+                keep(path, name, family)
     if path is None:
         return 0
-    results = {name: results[name] for name in known if name in results}
-    if not given.page:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        whole = {
-            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-            "command": "python benchmarks/run_simulations.py",
-            "machine": machine(),
-            "versions": {name: version(name) for name in ("numpy", "scipy")},
-            "families": results,
-        }
-        path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    whole = json.loads(path.read_text(encoding="utf-8"))
+    whole["families"] = {name: whole["families"][name] for name in known if name in whole["families"]}
     if given.out is None:
-        PAGE.write_text(page(json.loads(path.read_text(encoding="utf-8"))), encoding="utf-8")
+        PAGE.write_text(page(whole), encoding="utf-8")
         print(f"wrote {PAGE.relative_to(HERE.parent)}")
-    lost = missed(results)
+    lost = missed(whole["families"])
     for line in lost:
         print(f"bar missed: {line}", file=sys.stderr)
     return 1 if lost else 0
 
 
-def run(known: Mapping[str, Any], names: Sequence[str], processes: int, *, quick: bool) -> dict[str, Any]:
-    """The chosen families, cases side by side."""
-    jobs = [(name, at, quick) for name in names for at in range(len(list(known[name].cases())))]
-    rows: dict[str, list[Any]] = {name: [] for name in names}
-    clock = time.perf_counter()
+def keep(path: Path, name: str, family: Mapping[str, Any]) -> None:
+    """A family's results beside those of the others, which may be written at the same time."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("a+", encoding="utf-8") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.seek(0)
+        before = file.read()
+        families = json.loads(before)["families"] if before else {}
+        whole = {
+            "date": datetime.now(UTC).strftime("%Y-%m-%d"),
+            "command": "python benchmarks/run_simulations.py",
+            "machine": machine(),
+            "versions": {package: version(package) for package in ("numpy", "scipy")},
+            "families": families | {name: family},
+        }
+        file.seek(0)
+        file.truncate()
+        file.write(json.dumps(whole, indent=1, ensure_ascii=False) + "\n")
+
+
+def run(name: str, family: Any, processes: int, *, quick: bool) -> dict[str, Any]:
+    """One family, its cases side by side."""
+    rows, clock = [], time.perf_counter()
     with multiprocessing.get_context("spawn").Pool(max(1, processes)) as pool:
-        pending = [(job[0], pool.apply_async(run_case, job)) for job in jobs]
-        for name, wanted in pending:
+        for wanted in [pool.apply_async(run_case, (name, at, quick)) for at in range(len(list(family.cases())))]:
             row = wanted.get()
-            rows[name].append(row)
+            rows.append(row)
             shown = ", ".join(
                 f"{key} {one['value']}{' MISSED' if one['met'] is False else ''}" for key, one in row["measures"].items()
             )
             print(f"{name}: {row['case']}: {shown} ({row['seconds']:.1f} s)", flush=True)
-    print(f"({time.perf_counter() - clock:.0f} s)")
-    return {name: told(known[name], rows[name]) for name in names}
+    print(f"({time.perf_counter() - clock:.0f} s)", flush=True)
+    return told(family, rows)
 
 
 def missed(results: Mapping[str, Any]) -> list[str]:
