@@ -76,11 +76,16 @@ def maps(material: Material, *, seed: int, level: float) -> tuple[dict[str, Any]
         }
     mapped = cross_fitted(isotonic, x, y, rng=np.random.default_rng(seed), clusters=material.groups(material.at))
     raw = reliability(x, y, level=level, scale=scale)
-    found: dict[str, Any] = {"raw": _diagram(raw) | {"mean_absolute_error": float(np.abs(x - y).mean())}}
+    found: dict[str, Any] = {"raw": _diagram(raw) | _errors(x, y)}
     if not np.isnan(mapped).any():
-        found["cross_fitted"] = _diagram(reliability(mapped, y, level=level, scale=scale))
-        found["cross_fitted"] |= {"mean_absolute_error": float(np.abs(mapped - y).mean())}
+        found["cross_fitted"] = _diagram(reliability(mapped, y, level=level, scale=scale)) | _errors(mapped, y)
     return told, found
+
+
+def _errors(said: Floats, labels: Floats) -> dict[str, float]:
+    """How far single scores are from their labels."""
+    off = said - labels
+    return {"mean_absolute_error": float(np.abs(off).mean()), "root_mean_squared_error": float(np.sqrt((off**2).mean()))}
 
 
 def _diagram(found: Any) -> dict[str, Any]:

@@ -162,15 +162,19 @@ def _calibration(card: Card) -> tuple[str, ...]:
     raw, mapped = card.reliability.get("raw"), card.reliability.get("cross_fitted")
     if not raw:
         return ()
-    told = [f"{_offset(raw)}; read as labels, scores are off by {_number(raw['mean_absolute_error'])} on average"]
+    told = [f"{_offset(raw)}; read as labels, single scores are off by {_rms(raw)} (root mean square)"]
     chance = raw.get("by_chance")
     told.append(f"calibration error {_number(raw['error'])}, of which about {_number(chance)} would come of chance alone")
     if mapped:
         told.append(
-            f"through an isotonic map (fitted on other records): off by {_number(mapped['mean_absolute_error'])} on average, "
+            f"through an isotonic map (fitted on other records): off by {_rms(mapped)}, "
             f"calibration error {_number(mapped['error'])}"
         )
     return tuple(told)
+
+
+def _rms(told: Mapping[str, Any]) -> str:
+    return _number(told.get("root_mean_squared_error"))
 
 
 def _offset(raw: Mapping[str, Any]) -> str:
