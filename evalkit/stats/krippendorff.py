@@ -15,6 +15,7 @@ from evalkit.stats.kappa import value_counts
 from evalkit.stats.ratio import ratio
 from evalkit.stats.sums import Floats
 
+MOST_VALUES = 1_000  # of a scale that is not of numbers
 Scale = Literal["nominal", "ordinal", "interval", "ratio"]
 
 
@@ -51,31 +52,30 @@ def krippendorff_alpha(
     sizes = numbers(found)
     if sizes is None and (scale in ("interval", "ratio") or (scale == "ordinal" and values is None)):
         raise ValueError(f"the {scale} scale needs numbers" + (" or `values` in their order" if scale == "ordinal" else ""))
-    counts = value_counts(codes, len(found))
-    pairable = counts.sum(1) > 1
+    if scale != "interval" and len(found) > MOST_VALUES:
+        raise ValueError(f"{len(found):,} different values are no {scale} scale; round them, or take the interval scale")
+    pairable = (codes >= 0).sum(axis=1) > 1
     if not pairable.any():
         return Estimate.unknown("no unit was rated twice", level=level)
-    counts = counts[pairable]
-    if np.count_nonzero(counts.sum(0)) < 2:
-        return Estimate.unknown("all ratings are one value: there is nothing to tell apart", n=len(counts), level=level)
+    codes = codes[pairable]
+    if len(np.unique(codes[codes >= 0])) < 2:
+        return Estimate.unknown("all ratings are one value: there is nothing to tell apart", n=len(codes), level=level)
     groups = None if clusters is None else np.asarray(clusters)[pairable]
-    statistic = alpha_statistic(counts, sizes, scale)
+    if scale == "interval":
+        assert sizes is not None
+        statistic = _of_numbers(np.where(codes >= 0, sizes[codes], np.nan))
+    else:
+        statistic = alpha_statistic(value_counts(codes, len(found)), sizes, scale)
     return Estimate.part(intervals([statistic], seed=seed, level=level, resamples=resamples, clusters=groups)[0])
 
 
 def alpha_statistic(counts: Floats, sizes: Floats | None, scale: Scale) -> Statistic:
     """Alpha as sums over units, from how often each value was given to each (n, values); all units rated twice or more.
 
-    Differences of numbers are moments: 4 columns, however many values. Of ranks: the rank distance is the difference of
-    mid-ranks, which move with the resample, so each pair of values that met in a unit has a column.
+    Of ordinal scales the distance is the difference of mid-ranks, which move with the resample: each pair of values that met
+    in a unit has a column.
     """
     rated = counts.sum(1)
-    if scale == "interval":
-        assert sizes is not None
-        place = sizes - sizes.mean()
-        first, second = counts @ place, counts @ place**2
-        apart = 2.0 * (rated * second - first**2) / (rated - 1.0)
-        return Statistic(np.stack([apart, rated, first, second], axis=1), _moments)
     if scale == "ordinal":
         return _ordinal(counts)
     k = counts.shape[1]
@@ -91,6 +91,15 @@ def alpha_statistic(counts: Floats, sizes: Floats | None, scale: Scale) -> Stati
         return (1.0 - ratio(totals[..., 0] * (given.sum(-1) - 1.0), expected))[..., None]
 
     return Statistic(np.concatenate([apart[:, None], counts], axis=1), combine)
+
+
+def _of_numbers(ratings: Floats) -> Statistic:
+    """Of squared differences of numbers (n, raters), NaN where missing: moments, 4 columns however many values there are."""
+    rated = (~np.isnan(ratings)).sum(axis=1).astype(np.float64)
+    place = np.where(np.isnan(ratings), 0.0, ratings - np.nanmean(ratings))
+    first, second = place.sum(axis=1), (place**2).sum(axis=1)
+    apart = 2.0 * (rated * second - first**2) / (rated - 1.0)
+    return Statistic(np.stack([apart, rated, first, second], axis=1), _moments)
 
 
 def _moments(totals: Floats) -> Floats:

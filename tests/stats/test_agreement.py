@@ -206,6 +206,18 @@ def test_alpha_is_that_of_krippendorff_with_ratings_missing(scale, seed, k, rate
     assert ours.value == pytest.approx(theirs, abs=1e-9)
 
 
+def test_numbers_of_any_kind_have_an_alpha_and_need_no_table_of_values():
+    rng = np.random.default_rng(3)
+    truth = rng.normal(size=20_000)
+    ratings = truth[:, None] + rng.normal(size=(20_000, 2))
+    assert krippendorff_alpha(ratings, scale="interval", resamples=50).value == pytest.approx(0.5, abs=0.02)
+    small = ratings[:150]
+    theirs = krippendorff.alpha(small.T, level_of_measurement="interval")
+    assert krippendorff_alpha(small, scale="interval").value == pytest.approx(theirs, abs=1e-10)
+    with pytest.raises(ValueError, match="40,000 different values are no ordinal scale"):
+        krippendorff_alpha(ratings, scale="ordinal")
+
+
 def test_alpha_of_texts_in_an_order():
     names = {1: "very low", 2: "low", 3: "mid", 4: "high", 5: "very high"}
     words = [[names.get(value) for value in row] for row in UNITS_2]
