@@ -9,12 +9,17 @@ import typer
 
 
 def annotate(
-    data: Annotated[Optional[str], typer.Argument(help="Records to label, instead of a run's.", show_default=False)] = None,
+    data: Annotated[
+        Optional[list[str]],
+        typer.Argument(help="Records to label, if no run's; after --import, further files.", show_default=False),
+    ] = None,
     export: Annotated[
         Optional[Path],
         typer.Option(help="Write a file for raters: .csv for a spreadsheet, or .jsonl; {rater} in its name: one each."),
     ] = None,
-    import_: Annotated[Optional[list[Path]], typer.Option("--import", help="Read labelled files. Repeatable.")] = None,
+    import_: Annotated[
+        Optional[list[Path]], typer.Option("--import", metavar="FILE...", help="Read labelled files: one, or several.")
+    ] = None,
     run: Annotated[
         Optional[str], typer.Option(help="The run whose outputs are labelled: its id, latest, latest:SUITE.")
     ] = None,
@@ -50,11 +55,11 @@ def annotate(
     from evalkit.cli.annotating import Export, export_sheets, wanted
     from evalkit.cli.labelling import Import, import_labels
 
-    wanted(export, import_)
+    one = wanted(export, import_, data or ())
     if export is not None:
         asked = Export(
             export,
-            data,
+            one,
             run,
             metric,
             rubric,
@@ -69,9 +74,7 @@ def annotate(
             as_json=json,
         )
         raise typer.Exit(export_sheets(asked))
-    files = tuple(import_ or ())
+    files = (*(import_ or ()), *map(Path, data or ()))
     raise typer.Exit(
-        import_labels(
-            Import(files, into, data, run, metric, rubric, scale, rater, adjudicate, threshold, seed, store, as_json=json)
-        )
+        import_labels(Import(files, into, run, metric, rubric, scale, rater, adjudicate, threshold, seed, store, as_json=json))
     )

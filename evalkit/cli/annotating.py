@@ -40,11 +40,11 @@ class Export:
     as_json: bool
 
 
-def wanted(export: Path | None, files: Sequence[Path] | None) -> None:
-    """Check that one of the two is asked for.
+def wanted(export: Path | None, files: Sequence[Path] | None, data: Sequence[str]) -> str | None:
+    """Check that one of the two is asked for; the records to export.
 
     Raises:
-        SpecError: neither is, or both are.
+        SpecError: neither is, or both are, or several data files are to be exported at once.
     """
     if export is None and not files:
         what = "the review page in the browser comes with the dashboard, which is not there yet"
@@ -52,6 +52,10 @@ def wanted(export: Path | None, files: Sequence[Path] | None) -> None:
         raise SpecError(Problem("evalkit annotate", what, hint))
     if export is not None and files:
         raise SpecError(Problem("evalkit annotate", "--export and --import are two steps", "give one of them"))
+    if export is not None and len(data) > 1:
+        what = f"{len(data)} data files are named to export"
+        raise SpecError(Problem("evalkit annotate", what, "name one, or a pattern in quotes: 'data/*.jsonl'"))
+    return data[0] if data else None
 
 
 def export_sheets(asked: Export) -> int:

@@ -24,7 +24,6 @@ class Import:
 
     files: tuple[Path, ...]
     into: Path | None
-    data: str | None
     run: str | None
     metric: str | None
     rubric: str | None

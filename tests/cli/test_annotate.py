@@ -237,9 +237,22 @@ def test_a_pairwise_metric_of_a_run_is_labelled_against_what_it_compared_with(ca
     assert (code, "is no column of new.jsonl, and no run" in complaint) == (2, True)
 
 
+def test_the_files_of_several_raters_are_imported_together(call, data):
+    call("annotate", data, "--export", "{rater}.csv", "--metric", "m", "--scale", "1..5", "--raters", "ana,ben,cy")
+    for rater in ("ana", "ben", "cy"):
+        filled(f"{rater}.csv", f"{rater}-done.csv", lambda row: 1 + int(row["id"][1:]) % 5)
+    code, said, _ = call("annotate", "--import", "ana-done.csv", "ben-done.csv", "cy-done.csv", "--json")
+    assert code == 0
+    told = json.loads(said)["metrics"]["m"]
+    assert told["raters"] == {"ana": 40, "ben": 40, "cy": 40}
+    assert len(told["agreement"]["pairs"]) == 3
+    assert told["agreement"]["alpha"]["value"] == 1.0
+
+
 @pytest.mark.parametrize(
     ("arguments", "parts"),
     [
+        (["annotate", "a.jsonl", "b.jsonl", "--export", "x.csv", "--metric", "m"], ["2 data files are named"]),
         (["annotate"], ["comes with the dashboard", "--export FILE"]),
         (["annotate", "data.jsonl", "--export", "x.csv"], ["not said what is labelled"]),
         (["annotate", "--export", "x.csv", "--metric", "m"], ["no records are named"]),
