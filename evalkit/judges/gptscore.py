@@ -124,7 +124,7 @@ class GptScore(ModelMetric):
     def instead(self, lacking: frozenset[Capability]) -> str | None:
         return "take a backend with a language model (kind: vllm or transformers), or geval, which a chat is enough for"
 
-    def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - one for all
+    def range_of(self, part: str) -> tuple[float, float] | None:
         return -math.inf, math.inf
 
     def about(self) -> str:

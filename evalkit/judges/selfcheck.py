@@ -114,7 +114,7 @@ class SelfCheck(ModelMetric):
         able = "`variant: nli` with a classifier" if "chat" in lacking else "`variant: prompt` with a chat model"
         return f"write {able}, or `variant: ngram`, which needs no model"
 
-    def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - one for all
+    def range_of(self, part: str) -> tuple[float, float] | None:
         return (0.0, 1.0) if self.variant in ("prompt", "nli", "critique") else (-math.inf, math.inf)
 
     def about(self) -> str:

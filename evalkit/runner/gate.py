@@ -66,14 +66,16 @@ def _judge(gate: GateSpec, evidence: Evidence) -> GateResult:
 def _early(gate: GateSpec, evidence: Evidence) -> GateResult:
     """A gate that was decided, or not, in the order of judging; alike runs need no decision."""
     trial, told = evidence.early.trial(gate), _result(gate, title_of(gate), "inconclusive", math.nan, None, "")
+    if trial.broken:  # so nothing could stop it
+        return _judge(gate, evidence)
     found = result_of(trial, told, *evidence.early.spent(gate))
-    if found.outcome == "inconclusive" and gate.rule == "no_worse_than" and not found.saved:
+    if found.outcome == "inconclusive" and gate.rule == "no_worse_than":
         label, index = _part(gate.metric, evidence.measured)
         settings = replace(evidence.settings, confidence=gate.confidence or evidence.settings.confidence)
         mask = selected(gate.where, evidence.table)
         whole = _no_worse(gate, found.title, evidence.measured[label], index, mask, evidence, settings)
         if whole.ci == (0.0, 0.0):
-            return replace(whole, sequential=True, saved=0)
+            return replace(whole, sequential=True, saved=found.saved)
     return found
 
 

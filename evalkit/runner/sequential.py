@@ -120,6 +120,8 @@ class Trial:
         sizes = np.bincount(order.units[question.mask[order.places]], minlength=len(order.ends))
         self.horizon, self.most = float(max((sizes > 0).sum(), 1)), float(max(sizes.max(initial=1), 1))
         self.broken = ""  # why no test is possible after all
+        wanted = np.flatnonzero(question.mask[order.places])
+        self.last = int(wanted[-1]) + 1 if len(wanted) else 0  # records of the order, behind which there is no evidence
         low, high = question.limits
         self.bounded = math.isfinite(low) and math.isfinite(high)
         self._test: BoundedTest | UnboundedTest = (
@@ -157,6 +159,11 @@ class Trial:
         side, count = self._test.found
         unit = np.concatenate(self._units)[count - 1]
         return side, int(self.question.order.ends[unit])
+
+    @property
+    def over(self) -> bool:
+        """Whether more records would change nothing: it has decided, or has had all of its evidence."""
+        return not self.broken and (self._test.found is not None or self.at >= self.last)
 
     def interval(self) -> tuple[float, float]:
         """What is not refuted by now."""
@@ -206,10 +213,10 @@ def result_of(trial: Trial, result: GateResult, judged: int, calls: float) -> Ga
         return replace(told, outcome=outcome, used=used, reason=why)
     if not trial.known:
         return replace(told, outcome="inconclusive", reason="no record could be scored")
-    why = f"undecided after all {numbers.counted(total, 'record')}; {unit}{shown}, {span}"
-    if trial.broken:
-        why += f"; {trial.broken}"
-    elif ci is not None and (more := _more(trial, (high - low) / 2.0)):
+    about = int(trial.question.mask.sum())
+    which = "" if about == total else " that it is about" if trial.question.theirs is None else " that both runs have"
+    why = f"undecided after all {numbers.counted(about, 'record')}{which}; {unit}{shown}, {span}"
+    if ci is not None and (more := _more(trial, (high - low) / 2.0)):
         why += f"; about {more:,} more records would tell"
     return replace(told, outcome="inconclusive", reason=why)
 

@@ -53,7 +53,7 @@ class Early:
     window: int = 2
     _rows: list[Rows | None] = field(default_factory=list, init=False)
     _fed: int = field(default=0, init=False)
-    _stop: int | None = field(default=None, init=False)  # the first batch after which every trial had decided
+    _stop: int | None = field(default=None, init=False)  # the first batch after which every trial was over
 
     def __post_init__(self) -> None:
         self._rows = [None] * -(-len(self.order) // BATCH)
@@ -82,7 +82,7 @@ class Early:
             if self._stop is None:
                 for trial in self.trials:
                     trial.feed(next_one.values)
-                if all(trial.decided is not None for trial in self.trials):
+                if all(trial.over for trial in self.trials):
                     self._stop = self._fed
             self._fed += 1
 
@@ -114,9 +114,12 @@ class Early:
     def write(self, chunks: Sequence[Chunk], metric: Measure) -> None:
         """The rows of every record, in the data set's order; of those that were not asked about, why not."""
         rows = Rows.concat([one for one in self._rows[: self.last] if one is not None])
-        decided = max(trial.decided[1] for trial in self.trials if trial.decided is not None) if self._stop is not None else 0
+        decided = [trial.decided for trial in self.trials]
+        latest = max((found[1] for found in decided if found is not None), default=0)
         gates = "gate" if len(self.trials) == 1 else "gates"
-        why = f"{NOT_JUDGED}the {gates} had decided after {decided:,} records"
+        why = f"{NOT_JUDGED}the {gates} had decided after {latest:,} records"
+        if None in decided:
+            why = f"{NOT_JUDGED}no record that the {gates} could still learn from was left"
         for chunk in chunks:
             span = np.arange(chunk.start, chunk.start + chunk.n)
             slots = self.order.slots[span]

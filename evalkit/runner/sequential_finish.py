@@ -14,6 +14,7 @@ from evalkit.runner.plan import Plan
 from evalkit.runner.sequential import NOT_JUDGED, Sequential, Trial, anytime, judged_of, labels_of, question_of
 from evalkit.runner.sequential_order import Order
 from evalkit.runner.values import Measured, Settings
+from evalkit.specs.passes import Passes
 from evalkit.store.calls import CALLS
 from evalkit.store.table import Table
 
@@ -58,8 +59,9 @@ def anytime_values(
 ) -> dict[str, Value]:
     """Values with intervals that hold wherever judging stopped, for the metrics that it could stop for."""
     for one in measured:
-        if one.label in early.judged:
-            values = anytime(values, one, early.order, early.judged[one.label], settings)
+        judged = _judged(one, early)
+        if judged is not None:
+            values = anytime(values, one, early.order, judged, settings)
     return values
 
 
@@ -76,10 +78,17 @@ def anytime_slices(
         mask = np.asarray(codes == labels.index(wanted))
         metrics = part.metrics
         for one in measured:
-            if one.label in early.judged:
-                metrics = anytime(metrics, one, early.order, early.judged[one.label], settings, mask)
+            judged = _judged(one, early)
+            if judged is not None:
+                metrics = anytime(metrics, one, early.order, judged, settings, mask)
         found.append(Slice(part.by, part.n, metrics))
     return found
+
+
+def _judged(one: Measured, early: Sequential) -> int | None:
+    """How many records of the order a metric has, if judging it could stop early; pass^k has those of what it is made of."""
+    label = one.metric.of if isinstance(one.metric, Passes) else one.label
+    return next((judged for name, judged in early.judged.items() if label == name or label.startswith(f"{name}.")), None)
 
 
 def _calls_each(folder: Path) -> dict[str, float]:

@@ -41,6 +41,9 @@ class Passes(Metric):
     def columns(self) -> tuple[str, ...]:
         return ("estimate", "records")
 
+    def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - the only one
+        return 0.0, 1.0
+
     def combine(self, totals: Floats) -> Floats:
         return ratio(totals[..., 0], totals[..., 1])[..., None]
 

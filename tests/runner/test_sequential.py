@@ -203,6 +203,20 @@ class TestAgainstABaseline:
         assert told["gates"][0]["outcome"] == "fail"
         assert told["gates"][0]["saved"] > 1_000
 
+    def test_a_baseline_that_stopped_early_itself_is_compared_as_far_as_it_goes(self, ran: Any) -> None:
+        first = ran(answers(1_500, 0.9), "[{metric: good, min: 0.75, sequential: true}]")
+        shared = len(judged(first))
+        told = ran(
+            None, "[{metric: good, no_worse_than: baseline, margin: 0.0001, sequential: true}]", baseline=first["run_id"]
+        )
+        (gate,) = told["gates"]
+        assert f"undecided after all {shared} records that both runs have; difference 0" in gate["reason"]
+        assert len(judged(told)) <= shared + 75, "further records have nothing to be compared with"
+        worse = answers(1_500, 0.8)
+        told = ran(worse, "[{metric: good, no_worse_than: baseline, margin: 0.1, sequential: true}]", baseline=first["run_id"])
+        assert f"undecided after all {shared} records that both runs have" in told["gates"][0]["reason"]
+        assert len(judged(told)) <= shared + 75
+
     def test_an_equal_run_passes_without_a_margin_once_all_records_are_known_to_be_equal(self, ran: Any) -> None:
         gates = "[{metric: good, no_worse_than: baseline, sequential: true}]"
         first = ran(answers(200, 0.8), gates)
@@ -218,6 +232,42 @@ class TestAgainstABaseline:
         assert "unpaired" in gate["reason"]
         assert not gate["sequential"]
         assert len(judged(told)) == 200
+
+
+def test_a_gate_that_has_had_all_of_its_records_stops_nobody_else(ran: Any) -> None:
+    few = answers(1_500, 0.9, lang=lambda at: "fr" if at % 60 == 0 else "en")
+    told = ran(
+        few, "[{metric: good, min: 0.6, sequential: true}, {metric: good, min: 0.9, where: {lang: fr}, sequential: true}]"
+    )
+    easy, starved = told["gates"]
+    assert easy["outcome"] == "pass"
+    assert starved["outcome"] == "inconclusive"
+    assert starved["reason"].startswith("undecided after all 25 records that it is about; ")
+    known = judged(told)
+    assert {f"r{at}" for at in range(0, 1_500, 60)} <= known
+    if len(known) < 1_500:
+        left = next(row for name, row in told["scores"].items() if name not in known)
+        assert left["good.skipped"] == "not judged: no record that the gates could still learn from was left"
+
+
+def test_draws_of_a_record_are_one_unit_and_pass_k_has_an_interval_for_any_stop(project: Path, jsonl: Any) -> None:
+    (project / "ask.md").write_text("{{ input }}")
+    jsonl(project / "d.jsonl", [{"id": f"q{at}", "input": f"what is {at}?"} for at in range(300)])
+    (project / "s.yaml").write_text(
+        'backends:\n  judge: {kind: scripted, replies: [{when: \'^what is\', say: good}], otherwise: \'{"reason": "", "verdict": "yes"}\'}\n'
+        "dataset: d.jsonl\ngenerate: {backends: [judge], prompts: [ask.md], repeats: 3, temperature: 1}\n"
+        + METRICS
+        + "gates: [{metric: good, min: 0.5, sequential: true}]\n"
+    )
+    run = evalkit.run(project / "s.yaml")
+    assert run.gates[0].outcome == "pass", run.gates[0].reason
+    assert run.gates[0].used is not None
+    assert run.gates[0].used % 3 == 0
+    assert run["good"].n < 450
+    whole = run["good.pass^3"]
+    assert whole.ci is not None
+    assert whole.ci[0] < 1.0 == whole.mean
+    assert whole.n in (run["good"].n // 3, run["good"].n // 3 + 1)
 
 
 def test_other_metrics_of_the_suite_are_measured_on_all_records(ran: Any) -> None:
