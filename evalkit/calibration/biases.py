@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -29,19 +28,23 @@ def biases(material: Material, *, seed: int, level: float) -> dict[str, Finding]
 
 
 def worded(found: Finding) -> Finding:
-    """With the places in its sentence filled in: ``{by}`` is ``+0.31 (+0.12 to +0.50)``, ``{moved}`` a verb and that."""
+    """With the places in its sentence filled in: ``{moved}``, ``{higher}`` and ``{oftener}`` are its figure and interval."""
     if found.ci is None or math.isnan(found.value) or not found.says:
         return replace(found, says="")
     low, high = found.ci
     digits = numbers.decimals(found.value, low, high, width=high - low)
-    by = f"{numbers.signed(found.value, digits)} ({numbers.signed_interval(low, high, digits)})"
+    up = found.value > 0
     if low <= 0.0 <= high:
-        moved = f"scores move by {by} {found.unit}"
-        return replace(found, says=f"{found.says.format(by=by, moved=moved)}: no shift is shown")
-    size, ends = abs(found.value), sorted((abs(low), abs(high)))
-    bounds = f"{numbers.number(ends[0], digits)} to {numbers.number(ends[1], digits)}"
-    moved = f"scores {'rise' if found.value > 0 else 'fall'} by {numbers.number(size, digits)} ({bounds}) {found.unit}"
-    return replace(found, says=found.says.format(by=by, moved=moved))
+        by = f"{numbers.signed(found.value, digits)} ({numbers.signed_interval(low, high, digits)})"
+        moved, up = f"scores move by {by} {found.unit}", True
+    else:
+        ends = sorted((abs(low), abs(high)))
+        bounds = f"{numbers.number(ends[0], digits)} to {numbers.number(ends[1], digits)}"
+        by = f"{numbers.number(abs(found.value), digits)} ({bounds})"
+        moved = f"scores {'rise' if up else 'fall'} by {by} {found.unit}"
+    words = {"higher": f"{by} {'higher' if up else 'lower'}", "oftener": f"{by} {'more' if up else 'less'} often"}
+    told = found.says.format(moved=moved, **words)
+    return replace(found, says=f"{told}: no shift is shown" if low <= 0.0 <= high else told)
 
 
 def _position(material: Material, level: float) -> Finding:
@@ -100,8 +103,3 @@ def _self_preference(material: Material, seed: int, level: float) -> Finding:
 def _plain(model: Any) -> str:
     """A model's name without its folder, its hub and what was said of it."""
     return str(model).removesuffix(" (replayed)").rstrip("/").rpartition("/")[2].removeprefix("cache:").casefold()
-
-
-def told(findings: Sequence[Finding]) -> list[str]:
-    """The sentences of those that say something."""
-    return [one.says for one in findings if one.says]

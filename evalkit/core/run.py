@@ -18,7 +18,8 @@ class Corrected:
 
     Attributes:
         labels: how many it rests on. ``card``: the first 12 digits of the judge's fingerprint.
-        here: whether the labels are of outputs of this run; else they are taken to be off by as much here.
+        here: whether the labels are of outputs of this run; else the judge is taken to be off by as much here.
+        scale: of the labels, where it is not the judge's own.
     """
 
     mean: float
@@ -27,6 +28,7 @@ class Corrected:
     card: str = ""
     here: bool = True
     why: str = ""
+    scale: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -224,7 +226,7 @@ def _value(entry: Mapping[str, Any]) -> Value:
 def _corrected(entry: Mapping[str, Any] | None) -> Corrected | None:
     if entry is None:
         return None
-    told = {**entry, "mean": number(entry["mean"]), "ci": interval(entry.get("ci"))}
+    told = {**entry, "mean": number(entry["mean"]), "ci": interval(entry.get("ci")), "scale": interval(entry.get("scale"))}
     return Corrected(**{name: told[name] for name in Corrected.__dataclass_fields__ if name in told})
 
 

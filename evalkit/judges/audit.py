@@ -126,7 +126,7 @@ def verbosity(
     kept = lengths > 0
     groups = np.asarray(clusters)[kept] if clusters is not None else None
     slope = partial_slope(score[kept], np.log2(lengths[kept]), label[kept], rng=rng, level=level, clusters=groups)
-    return _of_slope(slope, "points per doubling", "with equal labels, an answer twice as long is scored {by}")
+    return _of_slope(slope, "points per doubling", "with equal labels, an answer twice as long is scored {higher}")
 
 
 def verbosity_of_pairs(
@@ -144,9 +144,7 @@ def verbosity_of_pairs(
     ratio = np.log2(lengths[kept] / others[kept])
     groups = np.asarray(clusters)[kept] if clusters is not None else None
     slope = partial_slope(preference[kept], ratio, label[kept], rng=rng, level=level, clusters=groups)
-    return _of_slope(
-        slope, "win rate per doubling", "with equal labels, an answer twice as long as the other wins {by} oftener"
-    )
+    return _of_slope(slope, "win rate per doubling", "with equal labels, an answer twice as long as the other wins {oftener}")
 
 
 def self_preference(
@@ -163,7 +161,7 @@ def self_preference(
         every = "all" if own.any() else "none"
         return Finding.unknown(f"{every} of the labelled outputs are the judge's own model's", n=len(own))
     slope = partial_slope(score, own.astype(np.float64), label, rng=rng, level=level, clusters=clusters)
-    return _of_slope(slope, "points", "with equal labels, the judge's own model's answers are scored {by}")
+    return _of_slope(slope, "points", "with equal labels, the judge's own model's answers are scored {higher}")
 
 
 def _of_slope(slope: Slope, unit: str, words: str) -> Finding:
@@ -200,7 +198,7 @@ def position(evidence: Sequence[str], *, level: float, clusters: ArrayLike | Non
     found = shift(np.array(shifts), level=level, clusters=clusters if clusters is not None and len(clusters) == n else None)  # type: ignore[arg-type]
     low, high = wilson(changed, n, level)
     parts = {"order_dependent": changed / n, "order_dependent_ci": [float(low), float(high)]}
-    words = "the answer that stands first is preferred {by} oftener than the one that stands second"
+    words = "the answer that stands first is preferred {oftener} than the one that stands second"
     return Finding(found.value, found.ci, words, n, unit="share of verdicts", parts=parts)
 
 

@@ -21,6 +21,7 @@ AGREEMENT = {
     "exact": "same level",
 }
 LEVELS = {"document": "within documents", "system": "of systems"}
+SHOWN = ("spearman", "kendall", "pearson")  # at the other levels; the rest is in the card's JSON
 BIASES = {
     "position": "position",
     "verbosity": "verbosity",
@@ -54,7 +55,6 @@ class CardView:
     subtitle: str
     headline: str
     agreement: tuple[Line, ...]
-    levels: tuple[tuple[str, tuple[Line, ...]], ...]
     means: tuple[Line, ...]
     means_note: str
     biases: tuple[Line, ...]
@@ -74,8 +74,7 @@ def view(card: Card) -> CardView:
         title=one_line(card.judge.label, 120),
         subtitle=_subtitle(card),
         headline=_headline(card),
-        agreement=_lines(card.agreement, signed=False),
-        levels=tuple((LEVELS.get(name, name), _lines(found, signed=False)) for name, found in card.levels.items()),
+        agreement=_agreement(card),
         means=_means(card),
         means_note=_needed(card),
         biases=tuple(line(name, one, one.says) for name, one in bias.items() if not math.isnan(one.value)),
@@ -100,8 +99,13 @@ def line(name: str, found: Finding, note: str = "", *, signed: bool = True) -> L
     )  # fmt: skip
 
 
-def _lines(found: Mapping[str, Finding], *, signed: bool) -> tuple[Line, ...]:
-    return tuple(line(AGREEMENT.get(name, name), one, signed=signed) for name, one in found.items())
+def _agreement(card: Card) -> tuple[Line, ...]:
+    """Over all labelled records, then within documents and of systems, where that can be told with an interval."""
+    rows = [line(AGREEMENT.get(name, name), one, signed=False) for name, one in card.agreement.items()]
+    for level, found in card.levels.items():
+        told = [(name, found[name]) for name in SHOWN if name in found and found[name].ci is not None]
+        rows += [line(f"{AGREEMENT[name]} {LEVELS.get(level, level)}", one, signed=False) for name, one in told]
+    return tuple(rows)
 
 
 def _subtitle(card: Card) -> str:

@@ -19,6 +19,7 @@ from evalkit.reports.safe import one_line
 if TYPE_CHECKING:
     from rich.console import Console
 
+AGREEING, MEANS = "agreement with people", "the mean that people would give"
 MOVING = "what moves the judge that should not"
 
 
@@ -29,20 +30,19 @@ def print_card(found: CardView, console: Console, card: str | None = None) -> No
         say(console, (f"{'':<10}   {one_line(found.card.judge.about, 200)}", "dim"))
     say(console)
     level = numbers.percent(found.card.confidence)
-    _table(console, "agreement with people", found.agreement, level)
-    for name, lines in found.levels:
-        say(console)
-        _table(console, f"agreement {name}", lines, level)
+    moving = (*found.biases, *found.others)
+    wide = max(cells(one.name) for one in (*found.agreement, *found.means, *moving))
+    wide = max(wide, cells(AGREEING), cells(MEANS), cells(MOVING) if moving else 0)
+    _table(console, AGREEING, found.agreement, level, wide)
     say(console)
-    _table(console, "the mean that people would give", found.means, level)
+    _table(console, MEANS, found.means, level, wide)
     _said(console, (found.means_note,))
     say(console)
     say(console, ("calibration", "bold"))
     _said(console, found.calibration)
     say(console)
-    moving = (*found.biases, *found.others)
     if moving:
-        _table(console, MOVING, moving, level)
+        _table(console, MOVING, moving, level, wide)
     if found.off:
         say(console, ("not known" if moving else f"{MOVING}: not known", "bold"))
         wide = max(cells(name) for name, _ in found.off) + 3
@@ -57,11 +57,12 @@ def print_card(found: CardView, console: Console, card: str | None = None) -> No
     say(console, (found.headline, "bold"))
 
 
-def _table(console: Console, title: str, lines: Sequence[Line], level: str) -> None:
+def _table(console: Console, title: str, lines: Sequence[Line], level: str, first: int) -> None:
     """A titled table: name, value, interval, n, and a note, below where it does not fit."""
     heads = (title, "value", f"{level} interval", "n")
     rows = [(one_line(one.name, 60), one.text, one.interval, one.n) for one in lines]
     widths = [max(cells(row[at]) for row in (heads, *rows)) for at in range(4)]
+    widths[0] = min(first, max(width_of(console) - sum(widths[1:]) - 9, widths[0]))
     say(console, (pad(title, widths[0]), "bold"), ("   " + _joined(heads[1:], widths[1:]), "dim"))
     room = width_of(console) - sum(widths) - 3 * 4
     for one, row in zip(lines, rows):
@@ -90,9 +91,8 @@ def card_markdown(found: CardView) -> str:
     """Tables fit for a pull-request comment."""
     level = numbers.percent(found.card.confidence)
     said = [f"**evalkit: judge card of {escape(found.title)}: {escape(found.headline)}**", escape(found.subtitle)]
-    said.append(_markdown_table("agreement with people", found.agreement, level, notes=False))
-    said += [_markdown_table(f"agreement {name}", lines, level, notes=False) for name, lines in found.levels]
-    said.append(_markdown_table("the mean that people would give", found.means, level))
+    said.append(_markdown_table(AGREEING, found.agreement, level, notes=False))
+    said.append(_markdown_table(MEANS, found.means, level))
     said += [escape(found.means_note)] if found.means_note else []
     said += ["\n".join(f"- {escape(sentence)}" for sentence in found.calibration)] if found.calibration else []
     moving = (*found.biases, *found.others)

@@ -17,6 +17,7 @@ class Correction:
     name: str
     text: str
     interval: str
+    scale: str
     note: str
     used: bool
 
@@ -33,7 +34,9 @@ def corrections(run: Run) -> tuple[Correction, ...]:
         told = f"{numbers.counted(one.labels, 'label')}, card {one.card}" if one.labels else ""
         note = "; ".join(filter(None, (told, one_line(one.why, 300))))
         bounds = numbers.interval(low, high, digits) if one.ci else ""
-        found.append(Correction(one_line(name, 120), numbers.number(one.mean, digits), bounds, note, not math.isnan(one.mean)))
+        scale = f" on {one.scale[0]:g}–{one.scale[1]:g}" if one.scale else ""
+        shown = numbers.number(one.mean, digits)
+        found.append(Correction(one_line(name, 120), shown, bounds, scale, note, not math.isnan(one.mean)))
     return tuple(found)
 
 
@@ -42,4 +45,4 @@ def corrected_line(one: Correction) -> str:
     if not one.used:
         return f"not corrected: {one.note}"
     bounds = f" ({one.interval})" if one.interval else ""
-    return f"people would say {one.text}{bounds}: {one.note}"
+    return f"people would say {one.text}{bounds}{one.scale}: {one.note}"

@@ -95,7 +95,7 @@ def correct(card: Card, table: Table, judged: Floats, fetch: Fetch, confidence: 
             weights=weights[of] if weights is not None else None,
             clusters=(names[at], names[pool]) if names is not None else None,
         )  # fmt: skip
-        return Corrected(found.value, _bounds(found.low, found.high), len(at), card.short)
+        return Corrected(found.value, _bounds(found.low, found.high), len(at), card.short, scale=_other(card))
     clusters = None
     if known.clusters or groups is not None:
         there = np.array([f"card:{name}" for name in (known.clusters or known.ids)])
@@ -105,7 +105,7 @@ def correct(card: Card, table: Table, judged: Floats, fetch: Fetch, confidence: 
         labels, theirs, judged[scored], lam=1.0, level=confidence, scale=card.scale, weights=weights, clusters=clusters
     )
     why = f"labels of the run {card.run_id}, carried over: holds if the judge is off by as much on these outputs as on those"
-    return Corrected(found.value, _bounds(found.low, found.high), len(labels), card.short, False, why)
+    return Corrected(found.value, _bounds(found.low, found.high), len(labels), card.short, False, why, _other(card))
 
 
 def _own(card: Card, table: Table, judged: Floats, fetch: Fetch) -> NDArray[np.int64]:
@@ -122,6 +122,11 @@ def _own(card: Card, table: Table, judged: Floats, fetch: Fetch) -> NDArray[np.i
         kept = [pair for pair in here if judged[pair[0]] == known.judged[pair[1]]]
         kept = kept if len(kept) == len(here) else []
     return np.array(kept, dtype=np.int64).reshape(-1, 2)
+
+
+def _other(card: Card) -> tuple[float, float] | None:
+    """The labels' scale, where scores had to be brought to it."""
+    return card.scale if card.judge_scale is not None and card.scale != card.judge_scale else None
 
 
 def _bounds(low: float, high: float) -> tuple[float, float] | None:

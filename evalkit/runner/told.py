@@ -18,6 +18,7 @@ class ToldCorrected(msgspec.Struct):
     card: str = ""
     here: bool = True
     why: str = ""
+    scale: tuple[float, float] | None = None
 
 
 class ToldValue(msgspec.Struct):

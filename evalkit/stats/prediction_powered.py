@@ -24,7 +24,8 @@ class Powered:
     """The mean label of a population, with its interval.
 
     Attributes:
-        lam: what the judge counts for, 0 (labels alone) to 1 (PPI without power tuning).
+        lam: what the judge counts for: 0, the labels alone; 1, PPI without power tuning; more where the judge's scores spread
+            less than people's.
         labels: how many; ``units`` of them are independent (clusters, where there are any).
         pool: judged records that the rectifier was applied to.
         kind: how the interval was made.
@@ -70,7 +71,8 @@ def prediction_powered(
         labels: what people said of n records.
         judged: what the judge says of the same n.
         pool: what it says of N others.
-        lam: λ; None tunes it for the least variance (PPI++).
+        lam: λ; None tunes it for the least variance (PPI++), without ppi_py's upper end of 1, so that it does not matter in
+            which unit or on how narrow a part of its scale the judge scores.
         scale: least and greatest possible label; with it, the interval is a score interval, that cannot leave the scale.
         kind: ``score`` (of bounded labels), ``t``, or ``normal`` (that of the papers, and of ppi_py: too narrow below some
             200 labels); None: ``score`` where the scale is known, else ``t``. In our simulations of 30 to 100 labels (shares
@@ -125,7 +127,7 @@ def power_tuning(
 
     Source: PPI++ (arXiv:2311.01453), Proposition 2 and Example 6.1.
     """
-    return _Sample.of(labels, judged, pool, weights, pool_weights, None).tuned()
+    return min(_Sample.of(labels, judged, pool, weights, pool_weights, None).tuned(), 1.0)
 
 
 def combined(estimates: Sequence[Powered], shares: Sequence[float], scale: tuple[float, float] | None = None) -> Powered:
@@ -236,7 +238,7 @@ class _Sample:
             return self.pooled
         judge = self.of_labelled + self.of_pool
         square = float(judge @ judge)
-        return min(max(-float(self.own @ judge) / square, 0.0), 1.0) if square > 0.0 else 0.0
+        return max(-float(self.own @ judge) / square, 0.0) if square > 0.0 else 0.0
 
     def estimate(self, lam: float, spent: int, level: float, scale: tuple[float, float] | None, kind: Kind | None) -> Powered:
         """At a given λ; ``spent`` parameters (the mean, and λ where it was tuned) cost degrees of freedom."""
@@ -300,7 +302,7 @@ def _pooled(y: Floats, f: Floats, u: Floats, w: Floats, v: Floats) -> float:
     if not spread > 0.0:
         return 0.0
     cov = float(((grads - grads.mean()) * (hats - hats.mean())).mean())
-    return min(max(cov / ((1.0 + len(y) / len(u)) * spread), 0.0), 1.0)
+    return max(cov / ((1.0 + len(y) / len(u)) * spread), 0.0)
 
 
 def _bounds(

@@ -18,6 +18,7 @@ from evalkit.core.errors import SpecError, UnknownName
 from evalkit.core.run import Run
 from evalkit.reports.card import view
 from evalkit.reports.card_pages import card_html, card_markdown
+from evalkit.reports.corrected import corrected_line, corrections
 from evalkit.store.cards import card_json, card_path, read_card
 
 Rows = list[dict[str, Any]]
@@ -281,6 +282,11 @@ def test_yes_and_no_labels_of_a_graded_judge_are_its_scale_from_0_to_1(judged: t
     card = card_of(folder, [{**row, "label": "yes" if row["label"] >= 4 else "no"} for row in labels[:60]], run)
     assert card.scale == (0.0, 1.0)
     assert card.judge_scale == (1.0, 5.0)
+    found = run_of(folder)["quality"].corrected
+    assert found is not None
+    assert found.scale == (0.0, 1.0)
+    assert found.mean == pytest.approx(card.corrected.value)
+    assert "on 0–1" in corrected_line(corrections(run_of(folder))[0])
     assert card.corrected.ci is not None
     assert 0.0 <= card.corrected.ci[0] <= card.corrected.ci[1] <= 1.0
 

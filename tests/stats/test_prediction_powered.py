@@ -64,7 +64,7 @@ def test_it_is_never_wider_than_the_labels_alone(seed: int, n: int, scale: tuple
     f, u = np.clip(y + rng.normal(0, rng.uniform(0, 4), n), 1, 5), rng.uniform(1, 5, rng.integers(1, 200))
     found, alone = prediction_powered(y, f, u, scale=scale), labels_alone(y, scale=scale)
     assert found.high - found.low <= alone.high - alone.low + 1e-12
-    assert 0.0 <= found.lam <= 1.0
+    assert found.lam >= 0.0
     if scale is not None:
         assert 1.0 <= found.low <= found.value <= found.high <= 5.0
 
@@ -92,6 +92,14 @@ def test_an_offset_of_the_judge_is_taken_out() -> None:
     straight, shifted = prediction_powered(y, f, u), prediction_powered(y, f + 10.0, u + 10.0)
     assert straight.value == pytest.approx(shifted.value, abs=1e-9)
     assert straight.width == pytest.approx(shifted.width, rel=1e-9)
+
+
+def test_the_unit_of_the_judge_does_not_matter() -> None:
+    y, f, u, _ = made(4)
+    plain, tenths = prediction_powered(y, f, u), prediction_powered(y, f / 10 + 3, u / 10 + 3)
+    assert (tenths.value, tenths.low, tenths.high) == pytest.approx((plain.value, plain.low, plain.high))
+    assert tenths.lam == pytest.approx(10 * plain.lam)
+    assert power_tuning(y, f / 10, u / 10) == 1.0, "where ppi_py stops"
 
 
 def test_labels_that_are_all_alike_still_leave_doubt() -> None:
