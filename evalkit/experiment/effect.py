@@ -41,7 +41,7 @@ class Compared:
 def arms_of(spec: MetricSpec, sums: Sums) -> tuple[list[Arm], Callable[[int], Pair]]:
     """Every variant's value, and how to get control and treatment adjusted for the covariate."""
     if spec.kind == "quantile":
-        arms = [Arm(value, stderr, n, math.inf) for value, stderr, n in sums.quantiles[spec.name]]
+        arms = sums.quantiles[spec.name]
         return arms, lambda at: (arms[0], arms[at])
     moments = sums.moments[spec.name]
     plain = [ratio_arm(one) for one in moments]

@@ -37,6 +37,11 @@ class Log:
             str(name): str(kind) for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM {relation}")
         }
 
+    @property
+    def text(self) -> bool:
+        """Whether the rows are in CSV or JSON files, which take long to read."""
+        return self._reader is not None
+
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The result of a query; what DuckDB cannot read in the files is one message of ours."""
         import duckdb

@@ -33,7 +33,7 @@ class Overview:
 
 
 def look(columns: Columns) -> Overview:
-    """Look at the log; the view ``rows`` is there after it: v (the variant's place), u (the unit), s (the slice), x0, x1 …
+    """Look at the log; the table ``rows`` is there after it: v (the variant's place), u (the unit), s (the slice), x0, x1 …
 
     Raises:
         SpecError: the control is no variant, there are too few or too many, or a value cannot be what its metric needs.
@@ -55,7 +55,8 @@ def look(columns: Columns) -> Overview:
     slice_ = f", CAST({identifier(question.by)} AS VARCHAR) AS s" if question.by else ""
     chosen = columns.selected(f"CAST(CASE {name} {cases} END AS TINYINT) AS v{slice_}")
     known = "v IS NOT NULL" + (" AND u IS NOT NULL" if question.unit else "")
-    log.run(f"CREATE OR REPLACE TEMP VIEW rows AS SELECT * FROM (SELECT {chosen} FROM {columns.source}) WHERE {known}")
+    kind = "TABLE" if log.text else "VIEW"  # a text is read once more and then no more
+    log.run(f"CREATE OR REPLACE TEMP {kind} rows AS SELECT * FROM (SELECT {chosen} FROM {columns.source}) WHERE {known}")
     return overview
 
 

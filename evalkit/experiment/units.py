@@ -14,7 +14,7 @@ from evalkit.experiment.log import Log, literal
 from evalkit.experiment.overview import Overview
 from evalkit.experiment.quantiles import quantile_arms
 from evalkit.experiment.spec import MetricSpec
-from evalkit.stats.experiment import Moments
+from evalkit.stats.experiment import Arm, Moments
 
 DAY = 86_400.0  # seconds
 
@@ -28,7 +28,7 @@ class Sums:
         crossed: units that were seen in several variants, and are left out everywhere.
         moments: of metrics that are ratios of sums.
         whole: metrics of which a unit is worth exactly 0 or 1.
-        quantiles: value, standard error and units of the others.
+        quantiles: the arms of the others.
         unobserved: units whose last wanted day lies beyond the end of the log.
         covered: units whose covariate is known.
     """
@@ -37,7 +37,7 @@ class Sums:
     crossed: int = 0
     moments: dict[str, list[Moments]] = field(default_factory=dict)
     whole: set[str] = field(default_factory=set)
-    quantiles: dict[str, list[tuple[float, float, int]]] = field(default_factory=dict)
+    quantiles: dict[str, list[Arm]] = field(default_factory=dict)
     unobserved: dict[str, int] = field(default_factory=dict)
     covered: dict[str, int] = field(default_factory=dict)
 

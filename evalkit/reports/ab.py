@@ -185,12 +185,9 @@ def _remarks(one: Measured) -> Iterable[str]:
         yield f"{numbers.counted(one.unobserved, 'unit')} left out: the log ends before their last day"
     if one.covariate:
         cuts = [effect.variance_cut for effect in one.treatments.values() if not math.isnan(effect.variance_cut)]
-        known = f"{one.covariate} is known of {numbers.counted(one.covered, 'unit')}"
-        yield (
-            f"CUPED: {known}; it takes {numbers.percent(max(min(cuts), 0.0))} of the variance away"
-            if cuts
-            else f"CUPED: {known}"
-        )
+        known = f"CUPED: {one.covariate} is known of {numbers.counted(one.covered, 'unit')}"
+        cut = f"; it takes {numbers.percent(max(min(cuts), 0.0))} of the variance away" if cuts else ""
+        yield f"{known}{cut}. Values are as seen, differences adjusted"
 
 
 def _headline(found: Experiment) -> str:

@@ -20,6 +20,7 @@ from evalkit.stats.welch import two_proportions
 
 Floats = NDArray[np.float64]
 
+_WIDE = 1.96  # standard errors to either side at which a quantile's spread is read off
 _FEW = 5.0  # expected successes and failures below which `two_proportions` tests exactly
 
 
@@ -96,6 +97,25 @@ def ratio_arm(moments: Moments, coefficient: float = 0.0, centre: float = 0.0) -
         value -= coefficient * (float(moments.mean[2] / moments.mean[3]) - centre)
     variance = float(gradient @ moments.covariance @ gradient)
     return Arm(value, math.sqrt(max(variance, 0.0) / moments.n), moments.n, moments.n - 1.0)
+
+
+def quantile_ranks(below: Moments, level: float) -> tuple[float, float] | None:
+    """The two levels between which a quantile over rows lies, 1.96 standard errors to either side of ``level``.
+
+    Args:
+        below: moments of each unit's rows at or below the quantile, and of all its rows: the share below is a ratio of sums.
+
+    None where the units are too few for a level so far out. Source: Woodruff (1952); for rows that share units Deng, Knoblich
+    & Lu (2018), section 4.2 (the outer interval).
+    """
+    stderr = ratio_arm(below).stderr
+    low, high = level - _WIDE * stderr, level + _WIDE * stderr
+    return (low, high) if low > 0.0 and high < 1.0 else None
+
+
+def quantile_arm(value: float, n: int, ends: tuple[float, float] | None) -> Arm:
+    """A quantile over the rows of ``n`` units as an arm, from the values at its `quantile_ranks`."""
+    return Arm(value, (ends[1] - ends[0]) / (2.0 * _WIDE) if ends else math.nan, n, math.inf)
 
 
 def covariate_of(arms: Sequence[Moments]) -> tuple[float, float]:
