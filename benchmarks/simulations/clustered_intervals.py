@@ -1,6 +1,6 @@
 """Share of 95 % intervals of a mean that hold the truth where records come in clusters that share half of their variance.
 
-Clusters hold 5 records, or 1 to 15 of them. *offered* is BCa over whole clusters, read at Student's levels below 30 of them;
+Clusters hold 5 records, or 1 to 15 of them. *offered* is BCa over whole clusters, read at Student's levels below 200 of them;
 Student's t on clusters - 1 stands beside it, and BCa of the same records taken for independent ones.
 """
 

@@ -1,8 +1,10 @@
 """Share of 95 % intervals of a mean (or a mean paired difference) that hold the truth.
 
-*offered* is what evalkit prints: BCa, read at Student's levels below 30 records. The others were tried beside it on the same
-data: BCa at Student's levels for any number of records, the percentile bootstrap at normal levels, Student's t, Johnson's t,
-which corrects for skewness, and the bootstrap-t; 2,000 resamples. Widths are over Student's, the median of the data sets.
+*offered* is what evalkit prints: BCa, read at Student's levels below 200 records. The others were tried beside it on the same
+data: BCa at normal levels, the percentile bootstrap at normal levels, Student's t, Johnson's t, which corrects for skewness,
+and the bootstrap-t; 2,000 resamples. Widths are over Student's, the median of the data sets. The bootstrap-t holds skewed data
+best, Student's t symmetric heavy tails; but the one needs a standard error in every resample, and the other a mean: of those
+that every metric has, the one offered errs least.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ TRUTHS = {"normal": 0.0, "beta(2, 1)": 2 / 3, "uniform": 0.5, "exponential": 1.0
 def cases() -> Iterator[Case]:
     for kind in TRUTHS:
         for n in (10, 20, 50, 200, 1_000):
-            yield Case(f"{kind}, {n} records", 6_000, {"kind": kind, "n": n})
+            yield Case(f"{kind}, {n} records", 4_000, {"kind": kind, "n": n})
 
 
 def drawn(kind: str, shape: tuple[int, int], rng: Any) -> Any:
@@ -46,9 +48,9 @@ def drawn(kind: str, shape: tuple[int, int], rng: Any) -> Any:
 
 
 @contextmanager
-def unlimited() -> Iterator[None]:
-    """Student's levels whatever the number of records."""
-    few, bca.FEW = bca.FEW, 10**9
+def normal_levels() -> Iterator[None]:
+    """BCa as scipy has it, for any number of records."""
+    few, bca.FEW = bca.FEW, 0
     try:
         yield
     finally:
@@ -83,9 +85,9 @@ def simulate(case: Case, rng: Any) -> dict[str, Measure]:
             told("offered", offered.low[0], offered.high[0])
             widths.append((offered.high[0] - offered.low[0]) / (2.0 * reach * stderr))
             draws = found.draws[:, 0]
-            with unlimited():
-                wider = interval(found)
-            told("BCa, Student's levels", wider.low[0], wider.high[0])
+            with normal_levels():
+                plain = interval(found)
+            told("BCa, normal levels", plain.low[0], plain.high[0])
             told("percentile", *np.quantile(draws, [0.025, 0.975]))
             told("Student's t", mean - reach * stderr, mean + reach * stderr)
             skewness = float(((one - mean) ** 3).mean()) / sd**3
