@@ -97,18 +97,16 @@ def test_fishers_interval_of_pearson_is_that_of_scipy():
     assert fisher_interval(stats.pearsonr(x, y)[0], 50, "pearson", 0.9) == pytest.approx(tuple(theirs), abs=1e-9)
 
 
-def test_intervals_cover_what_they_estimate():
-    """Of 300 samples of 200 normal records 95 % hold the true value (binomial error 1.3 %)."""
+def test_fishers_intervals_cover_what_they_estimate():
+    """Of 500 samples of 100 normal records 95 % hold the true value (binomial error 1 %); benchmarks/simulations has more."""
     r = 1 / math.sqrt(2)  # of x and x + noise; rho and tau of a normal pair follow from it
     truth = {"pearson": r, "spearman": 6 / math.pi * math.asin(r / 2), "kendall_b": 2 / math.pi * math.asin(r)}
-    held = {(part, how): 0 for part in truth for how in ("fisher", "bootstrap")}
-    for seed in range(300):
-        x, y = scores(200, seed)
-        for how in ("fisher", "bootstrap"):
-            found = correlations(x, y, interval=how, resamples=200, seed=seed)
-            for part, value in truth.items():
-                held[part, how] += found[part].low <= value <= found[part].high
-    assert all(0.91 <= times / 300 <= 0.985 for times in held.values()), held
+    held = dict.fromkeys(truth, 0)
+    for seed in range(500):
+        found = correlations(*scores(100, seed), interval="fisher")
+        for part, value in truth.items():
+            held[part] += found[part].low <= value <= found[part].high
+    assert all(0.92 <= times / 500 <= 0.975 for times in held.values()), held
 
 
 @pytest.mark.parametrize(

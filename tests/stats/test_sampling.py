@@ -39,16 +39,16 @@ def test_records_are_drawn_as_often_as_their_probability_says(draw):
     rng = np.random.default_rng(1)
     sizes, strata = rng.random(30) ** 3, np.repeat([0, 1, 2], [3, 9, 18])
     seen, told = np.zeros(30), np.zeros(30)
-    for seed in range(4_000):
+    for seed in range(2_000):
         found = stratified(strata, 9, seed) if draw == "stratified" else by_size(sizes, 10, seed)
         seen[found.indices] += 1
         told[found.indices] = found.probability
-    assert seen / 4_000 == pytest.approx(told, abs=0.04)
+    assert seen / 2_000 == pytest.approx(told, abs=0.05)
 
 
 @pytest.mark.parametrize("draw", ["simple", "stratified", "by_size"])
 def test_weighted_sums_give_back_the_whole(draw):
-    """The mean over 3,000 samples of the weighted total is the total of all records (Horvitz and Thompson 1952)."""
+    """The mean over 1,500 samples of the weighted total is the total of all records (Horvitz and Thompson 1952)."""
     rng = np.random.default_rng(7)
     value, strata, sizes = rng.exponential(size=40), rng.integers(0, 3, 40), rng.random(40)
     calls = {
@@ -56,8 +56,8 @@ def test_weighted_sums_give_back_the_whole(draw):
         "stratified": lambda s: stratified(strata, 12, s),
         "by_size": lambda s: by_size(sizes, 12, s),
     }
-    totals = [float((found.weights * value[found.indices]).sum()) for found in map(calls[draw], range(3_000))]
-    assert np.mean(totals) == pytest.approx(value.sum(), abs=4 * np.std(totals) / np.sqrt(3_000))
+    totals = [float((found.weights * value[found.indices]).sum()) for found in map(calls[draw], range(1_500))]
+    assert np.mean(totals) == pytest.approx(value.sum(), abs=4 * np.std(totals) / np.sqrt(1_500))
 
 
 def test_a_large_record_is_certain_and_no_weight_grows_beyond_bound():
