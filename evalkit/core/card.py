@@ -148,7 +148,7 @@ class Card:
             needed=told.get("labels_to_halve"),
             maps=dict(told.get("maps", {})),
             reliability=dict(told.get("reliability", {})),
-            labelled=Labelled(**{name: tuple(column) for name, column in told["labelled"].items()}),
+            labelled=_labelled(told["labelled"]),
             notes=tuple(told.get("notes", ())),
             usage=dict(told.get("usage", {})),
             path=path,
@@ -170,6 +170,23 @@ def _found(told: Mapping[str, Any]) -> dict[str, Finding]:
         name: Finding(number(told[name]), interval(told["ci"][name]), n=told["n"][name], reason=told["reasons"].get(name))
         for name in names
     }
+
+
+def _labelled(told: Mapping[str, Any]) -> Labelled:
+    """The columns, each as long as the ids or empty, numbers where numbers belong: a run reckons with them."""
+    columns = {name: tuple(told[name]) for name in Labelled.__dataclass_fields__}
+    n = len(columns["ids"])
+    for name, column in columns.items():
+        numbers = name in ("labels", "judged", "weights")
+        fits = all(
+            isinstance(one, (int, float)) and math.isfinite(one) if numbers else one is None or isinstance(one, str)
+            for one in column
+        )
+        if not fits or len(column) not in ((n,) if name in ("labels", "judged") else (0, n)):
+            raise ValueError(f"labelled.{name} does not fit")
+    if any(weight <= 0 for weight in columns["weights"]):
+        raise ValueError("labelled.weights must be above 0")
+    return Labelled(**columns)
 
 
 def _named_mean(found: Finding) -> dict[str, Any]:

@@ -200,10 +200,23 @@ def test_a_card_of_another_prompt_is_not_used_and_the_run_says_why(judged: tuple
     assert "evalkit calibrate" in found.why
 
 
-def test_a_damaged_card_costs_no_run(judged: tuple[Path, Rows, Run]) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda told: "{",
+        lambda told: json.dumps([told]),
+        lambda told: json.dumps({key: told[key] for key in told if key != "labelled"}),
+        lambda told: json.dumps({**told, "labelled": {**told["labelled"], "labels": told["labelled"]["labels"][1:]}}),
+        lambda told: json.dumps({**told, "labelled": {**told["labelled"], "judged": ["x"] * told["n"]}}),
+        lambda told: json.dumps({**told, "labelled": {**told["labelled"], "weights": [-1] * told["n"]}}),
+        lambda told: json.dumps({**told, "corrected": None}),
+    ],
+)
+def test_a_damaged_card_costs_no_run(judged: tuple[Path, Rows, Run], spoil: Any) -> None:
     folder, labels, run = judged
     card = card_of(folder, labels[:60], run)
-    card_path(folder / ".evalkit", card.judge.fingerprint).write_text("{")
+    path = card_path(folder / ".evalkit", card.judge.fingerprint)
+    path.write_text(spoil(json.loads(path.read_text())))
     found = run_of(folder)["quality"].corrected
     assert found is not None
     assert math.isnan(found.mean)
@@ -219,6 +232,22 @@ def test_the_reports_of_a_run_show_the_corrected_value_on_one_line(judged: tuple
     assert "people would say" in line
     assert "people would say" in (folder / "x.md").read_text()
     assert "people would say" in (folder / "x.html").read_text()
+
+
+def test_hostile_names_stay_names(project: Path, cli: Any) -> None:
+    """Ids, raters and files that hold controls, Markdown and HTML are shown as they are, and steer nothing."""
+    evil = "<script>alert(1)</script>\x1b[31m|[x](http://e.vil)`"
+    _, labels = make(project, 40)
+    run = run_of(project)
+    told = [*labels[:30], {"id": evil, "metric": "quality", "label": 3, "rater": evil}]
+    card = card_of(project, told, run)
+    assert any("left out" in note for note in card.notes)
+    page, comment = card_html(view(card)), card_markdown(view(card))
+    assert "<script>alert" not in page
+    assert "\x1b" not in page + comment
+    assert "](http" not in comment
+    done = cli("calibrate", "quality", "--labels", "labels.jsonl", "--run", "latest")
+    assert "\x1b" not in done.stdout + done.stderr
 
 
 # --- labels ----------------------------------------------------------------------------------------------------------
