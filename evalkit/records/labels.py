@@ -33,6 +33,7 @@ LINES = (
 ADJUDICATOR = "adjudicator"
 SIDES = ("output_a", "output_b")  # what raters of a pair are shown
 SHUFFLED = "shuffled"  # the column that says that `turned` tells which of them is the output
+MOST = 1e15  # of a number
 LONGEST = 60  # characters of a category
 _SAME = {"true": "yes", "y": "yes", "false": "no", "n": "no", "a": "A", "b": "B"}
 _NUMBERS = {"yes": 1.0, "pass": 1.0, "good": 1.0, "no": 0.0, "fail": 0.0, "bad": 0.0, "A": 1.0, "B": 0.0, "tie": 0.5}
@@ -216,8 +217,8 @@ def value_of(cell: Any) -> Value | None:
     if isinstance(cell, bool):
         return "yes" if cell else "no"
     if isinstance(cell, (int, float)):
-        if not math.isfinite(cell):
-            raise ValueError("is no finite number")
+        if not abs(cell) <= MOST:
+            raise ValueError(f"is no number up to {MOST:g}")
         return float(cell)
     if not isinstance(cell, str):
         raise ValueError("is a list or an object; a label is a number or a word")
@@ -256,7 +257,7 @@ def _number(text: str) -> float | None:
         found = float(text)
     except ValueError:
         return None
-    return found if math.isfinite(found) and "_" not in text else None
+    return found if abs(found) <= MOST and "_" not in text else None
 
 
 def _together(votes: Sequence[Value], how: By) -> Value | None:
