@@ -61,7 +61,8 @@ def wanted(export: Path | None, files: Sequence[Path] | None, data: Sequence[str
 def export_sheets(asked: Export) -> int:
     """Write the files for raters."""
     from evalkit.reports import numbers
-    from evalkit.reports.console import make_console, say
+    from evalkit.reports.console import make_console, say, width_of, wrapped
+    from evalkit.reports.safe import one_line
     from evalkit.runner.annotation import HIDDEN, RATER, sheets, shown_columns
     from evalkit.runner.review import chosen_records, new_file, records_of
     from evalkit.store.files import write_text
@@ -94,6 +95,7 @@ def export_sheets(asked: Export) -> int:
             {
                 "files": [str(path) for path in texts], "metric": question.metric, "records": len(chosen.indices),
                 "of": chosen.of, "lines": {rater or "": count for rater, count in lines.items()}, "columns": columns,
+                "criteria": question.criteria,
                 "scale": str(question.scale) if question.scale else None, "rubric_version": question.version,
                 "seed": asked.seed, "warnings": warnings,
             }
@@ -111,6 +113,9 @@ def export_sheets(asked: Export) -> int:
         )
     hidden = "no scores" if set(HIDDEN) & set(columns) else "no scores, no names of models"
     say(console, ("shows    ", "dim"), (f"{', '.join(columns)}; {hidden}, shuffled", ""))
+    if question.criteria:
+        for place, line in enumerate(wrapped(one_line(question.criteria, 2_000), min(width_of(console), 110) - 9)):
+            say(console, ("         " if place else "asks     ", "dim"), (line, ""))
     if question.scale is not None:
         version = f" · rubric version {question.version}" if question.version else ""
         say(console, ("scale    ", "dim"), (f"{question.scale}{version}", ""))
