@@ -244,16 +244,15 @@ def ratio_bounds(a: tuple[float, float, float], b: tuple[float, float, float]) -
         (x, x_low, x_high), (y, y_low, y_high) = (-x, -x_high, -x_low), (-y, -y_high, -y_low)
     if not x_low > 0.0:
         return math.nan, math.nan
+    product, under_y, over_y = x * y, y_low * (2.0 * y - y_low), y_high * (2.0 * y - y_high)
     under_low, under_high = x_high * (2.0 * x - x_high), x_low * (2.0 * x - x_low)
-    low = _root(x * y, y_low * (2.0 * y - y_low), under_low, -1.0)
-    high = _root(x * y, y_high * (2.0 * y - y_high), under_high, 1.0)
+    root = math.sqrt(max(product**2 - under_low * under_y, 0.0))
+    if product >= 0.0:
+        low = under_y / (product + root) if product + root else 0.0
+    else:
+        low = (product - root) / under_low if under_low > 0.0 else math.nan
+    high = (product + math.sqrt(max(product**2 - under_high * over_y, 0.0))) / under_high
     return low - 1.0, high - 1.0
-
-
-def _root(product: float, over: float, under: float, sign: float) -> float:
-    if not under > 0.0:
-        return math.nan
-    return (product + sign * math.sqrt(max(product * product - over * under, 0.0))) / under
 
 
 def effect_size(a: Arm, b: Arm) -> float:

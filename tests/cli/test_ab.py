@@ -109,6 +109,18 @@ def test_a_plan_that_cannot_be_made_says_what_is_missing(cli, log, arguments, sa
     assert said in done.stderr
 
 
+def test_help_imports_nothing_heavy():
+    import subprocess
+    import sys
+
+    code = (
+        "import sys\nsys.argv = ['evalkit', 'ab', '--help']\nfrom evalkit.cli.app import guarded\nassert guarded() == 0\n"
+        "heavy = {'numpy', 'scipy', 'duckdb', 'pandas', 'pyarrow', 'jinja2'} & set(sys.modules)\nassert not heavy, heavy"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_help_and_usage_read_as_they_are_typed(cli):
     assert "evalkit ab [OPTIONS]" in cli("ab", "--help").stdout
     assert "evalkit ab plan [OPTIONS]" in cli("ab", "plan", "--help").stdout

@@ -56,7 +56,12 @@ CASES = {
     ),
     "ratio with covariate": (
         ("orders", "sessions", "orders_covariate", "sessions_covariate"),
-        {"numer": "orders", "denom": "sessions", "numer_covariate": "orders_covariate", "denom_covariate": "sessions_covariate"},
+        {
+            "numer": "orders",
+            "denom": "sessions",
+            "numer_covariate": "orders_covariate",
+            "denom_covariate": "sessions_covariate",
+        },
     ),
 }
 
@@ -82,7 +87,10 @@ def test_means_ratios_and_covariates_equal_tea_tasting_on_random_users(case, see
     )
     theirs = tt.Experiment(m=tt.RatioOfMeans(**options)).analyze(table)["m"]
     arms, ours = compared(a, b, columns)
-    assert (arms[0].value, arms[1].value) == (pytest.approx(theirs.control, rel=1e-12), pytest.approx(theirs.treatment, rel=1e-12))
+    assert (arms[0].value, arms[1].value) == (
+        pytest.approx(theirs.control, rel=1e-12),
+        pytest.approx(theirs.treatment, rel=1e-12),
+    )
     assert ours.diff == pytest.approx(theirs.effect_size, rel=1e-10)
     assert (ours.low, ours.high) == (
         pytest.approx(theirs.effect_size_ci_lower, rel=1e-9),
@@ -209,6 +217,21 @@ def test_shares_turned_round_turn_the_difference_round(x_a, x_b, n_a, n_b):
     assert there.p == pytest.approx(back.p, rel=1e-9)
     if not math.isnan(there.lift_low):
         assert (there.low <= 1e-12 and there.high >= -1e-12) == (there.lift_low <= 1e-12 and there.lift_high >= -1e-12)
+
+
+@pytest.mark.parametrize(
+    ("x_a", "n_a", "x_b", "n_b"), [(2, 100, 9, 100), (1, 500, 4, 480), (30, 100, 33, 90), (5, 100, 0, 100)]
+)
+def test_a_lifts_bounds_are_where_the_differences_of_a_scaled_control_ends(x_a, n_a, x_b, n_b):
+    """Also where a rare share's interval is lopsided: each bound solves its own equation (Donner & Zou 2012, eq. 8)."""
+    from evalkit.stats.proportion import wilson
+
+    found = compare_shares(x_a, n_a, x_b, n_b)
+    a, b = x_a / n_a, x_b / n_b
+    (a_low, a_high), (b_low, b_high) = (tuple(map(float, wilson(x, n))) for x, n in ((x_a, n_a), (x_b, n_b)))
+    low, high = 1 + found.lift_low, 1 + found.lift_high
+    assert b - low * a - math.hypot(b - b_low, low * (a_high - a)) == pytest.approx(0, abs=1e-12)
+    assert b - high * a + math.hypot(b_high - b, high * (a - a_low)) == pytest.approx(0, abs=1e-12)
 
 
 def test_a_control_that_may_be_zero_has_no_lift_interval():
