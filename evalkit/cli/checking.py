@@ -40,7 +40,8 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
     console = make_console()
     print_header(suite.name, data.n, shown_path(suite), console)
     say(console, (f"metrics   {', '.join(spec.label for spec in suite.metrics)}", ""))
-    say(console, (f"gates     {len(suite.gates)}", ""))
+    early = sum(gate.sequential for gate in suite.gates)
+    say(console, (f"gates     {len(suite.gates)}" + (f", {early} of which may stop early" if early else ""), ""))
     if suite.generate is not None:
         calls = data.n * suite.generate.draws * len(suite.generate.variants)
         names = ", ".join(variant.name for variant in suite.generate.variants)

@@ -35,9 +35,9 @@ class Stakes:
     """How much each of several bettors wagers on every unit, known before the unit is.
 
     Each aims at a moment of its own, h = horizon, horizon/4, horizon/16 …, and wagers √(2 ln(1/alpha) / (h σ̂²)), the best for a
-    decision after h units (section 3.3 there, with a horizon in place of t ln t); their capital is added up, so that an early
-    decision and a late one both cost about as much as if their moment had been known. σ̂² is of the units before, over a prior
-    of one unit of variance ¼.
+    decision after h units (section 3.3 there, with a horizon in place of t ln t). Each begins with twice the capital of the
+    next, for late decisions are the hard ones, and what they have is added up: so a decision at any moment costs little more
+    than if that moment had been known. σ̂² is of the units before, over a prior of one unit of variance ¼.
 
     Args:
         most: the largest size that a unit can have; sums lie in [0, size].
@@ -56,6 +56,12 @@ class Stakes:
         """The moments aimed at, latest first, shape (bettors,)."""
         count = 1 + max(0, math.floor(math.log(max(self.horizon, 1.0) / SOONEST, FASTER)))
         return np.asarray(max(self.horizon, 1.0) / float(FASTER) ** np.arange(count))
+
+    @property
+    def shares(self) -> Floats:
+        """The capital that each begins with, shape (bettors,); 1 in all."""
+        halves = 0.5 ** np.arange(len(self.horizons))
+        return np.asarray(halves / halves.sum())
 
     def on(self, sums: Floats, sizes: Floats) -> Floats:
         """What is wagered on each of the next units per (sum − bound · size) / most, shape (bettors, n)."""
@@ -108,7 +114,7 @@ class BoundedTest:
 
     def __post_init__(self) -> None:
         self._stakes = Stakes(self.alpha, self.horizon, self.most)
-        self._capital = {side: np.zeros(len(self._stakes.horizons)) for side in SIDES}
+        self._capital = {side: np.log(self._stakes.shares) for side in SIDES}
 
     def update(self, sums: ArrayLike, sizes: ArrayLike) -> None:
         """The next units: sums of values and how many they are, each of shape (n,)."""
@@ -147,10 +153,11 @@ def betting_interval(
     if not len(sizes):
         return math.nan, math.nan
     sums = _scaled(sums, sizes, low, high)
-    stakes = Stakes(alpha, horizon, most).on(sums, sizes)
+    bettors = Stakes(alpha, horizon, most)
+    start, stakes = np.log(bettors.shares)[:, None], bettors.on(sums, sizes)
 
     def refuted(bound: float, side: Side) -> bool:
-        capital = np.cumsum(log_growth(stakes, sums, sizes, bound, most, side), axis=1)
+        capital = start + np.cumsum(log_growth(stakes, sums, sizes, bound, most, side), axis=1)
         return bool((_together(capital) >= -math.log(alpha)).any())
 
     ends = []
@@ -203,6 +210,6 @@ def _scaled(sums: ArrayLike, sizes: Floats, low: float, high: float) -> Floats:
 
 
 def _together(capital: NDArray[np.float64]) -> Floats:
-    """The logarithm of the bettors' mean capital, (bettors, n) to (n,)."""
+    """The logarithm of all bettors' capital, (bettors, n) to (n,)."""
     most = capital.max(axis=0)
-    return np.asarray(most + np.log(np.exp(capital - most).mean(axis=0)))
+    return np.asarray(most + np.log(np.exp(capital - most).sum(axis=0)))

@@ -19,8 +19,9 @@ SCORES = st.lists(st.integers(1, 5), min_size=1, max_size=120)
 
 
 def slow_capital(values: list[float], bound: float, horizons: list[float], alpha: float) -> list[float]:
-    """The bettors' mean capital after every value in [0, 1], wagering on a mean above the bound; as in the paper, one by one."""
-    capital, told = [1.0] * len(horizons), []
+    """All bettors' capital after every value in [0, 1], wagering on a mean above the bound; as in the paper, one by one."""
+    whole = sum(0.5**bettor for bettor in range(len(horizons)))
+    capital, told = [0.5**bettor / whole for bettor in range(len(horizons))], []
     seen: list[float] = []
     squares = 0.0
     for value in values:
@@ -30,7 +31,7 @@ def slow_capital(values: list[float], bound: float, horizons: list[float], alpha
             capital[bettor] *= 1.0 + min(stake, 0.75 / bound) * (value - bound)
         seen.append(value)
         squares += (value - (0.5 + sum(seen)) / (1.0 + len(seen))) ** 2
-        told.append(sum(capital) / len(capital))
+        told.append(sum(capital))
     return told
 
 
