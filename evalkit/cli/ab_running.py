@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,7 +39,8 @@ def run_ab(file: str, design: Design, outputs: Outputs) -> int:
     from evalkit.reports.console import make_console, say
 
     outputs.check()
-    found = analyse(file, design)
+    with _waiting(file):
+        found = analyse(file, design)
     if outputs.html:
         write_text(outputs.html, ab_html(found))
     if outputs.markdown:
@@ -59,12 +62,27 @@ def run_plan(file: str | None, wanted: Wanted, as_json: bool) -> int:
     from evalkit.reports.ab_plan import plan_json, print_plan
     from evalkit.reports.console import make_console
 
-    found = plan(file, wanted)
+    with _waiting(file):
+        found = plan(file, wanted)
     if as_json:
         sys.stdout.write(plan_json(found))
     else:
         print_plan(found, make_console())
     return 0
+
+
+@contextmanager
+def _waiting(file: str | None) -> Iterator[None]:
+    """A sign of life on a terminal: a large log takes a minute."""
+    from evalkit.reports.console import make_console
+    from evalkit.reports.safe import one_line
+
+    console = make_console(stderr=True)
+    if file is None or not console.is_terminal:
+        yield
+        return
+    with console.status(f"reading {one_line(file, 60)}"):
+        yield
 
 
 def _writable(path: Path) -> bool:

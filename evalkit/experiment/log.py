@@ -48,6 +48,8 @@ class Log:
 
         try:
             return self.connection.execute(sql).fetchall()
+        except duckdb.InterruptException as error:
+            raise KeyboardInterrupt from error
         except duckdb.OutOfMemoryException as error:
             raise SpecError(
                 Problem(self.label, "the memory limit is too small for this log", "give more: --memory 4GB")

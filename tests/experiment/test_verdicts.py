@@ -141,6 +141,11 @@ def test_who_peeks_gets_wider_intervals_and_no_verdict_too_early():
     few = verdict(log(n=150, shift=2.0), "score:mean", sequential=True)
     assert few.verdict == "inconclusive"
     assert "100 units" in few.reason
+    three = pd.DataFrame(
+        {"user_id": range(8), "variant": ["old", "new"] * 4, "score": [1.0, 9.0, 1.1, 9.1, 1.2, 9.2, 1.3, 9.3]}
+    )
+    assert verdict(three, "score:mean").p < 0.001
+    assert verdict(three, "score:mean").verdict == "inconclusive"
 
 
 def test_treatments_can_be_chosen_and_are_compared_with_the_control_only():
