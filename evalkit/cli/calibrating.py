@@ -107,12 +107,13 @@ def _probes(wanted: Wanted, root: Path, suite: Suite | None, console: Console) -
     """What asks the judge anew; None where nothing was asked for."""
     if wanted.probes is None:
         return None
-    from evalkit.calibration import probe
+    from evalkit.calibration.probe import probe
+    from evalkit.calibration.wanted import Wanted as Probes
+    from evalkit.calibration.wanted import names_of
     from evalkit.reports.console import say
 
-    names = probe.names_of(wanted.probes)
-    asked = probe.Wanted(names, wanted.probe_records, wanted.repeats, wanted.seed, wanted.confidence)
-    return lambda material: probe.probe(material, asked, root, wanted.store, lambda text: say(console, (text, "dim")), suite)
+    asked = Probes(names_of(wanted.probes), wanted.probe_records, wanted.repeats, wanted.seed, wanted.confidence)
+    return lambda material: probe(material, asked, root, wanted.store, lambda text: say(console, (text, "dim")), suite)
 
 
 def scale_of(text: str) -> tuple[float, float]:

@@ -10,12 +10,13 @@ from typing import Any
 
 import pytest
 
-from evalkit.calibration import probe
+from evalkit.calibration import probe, wanted
 from evalkit.calibration.calibrate import Settings, calibrate
 from evalkit.cli.calibrating import Wanted, calibrate_judge
 from evalkit.core.card import Card
 from evalkit.core.errors import SpecError, UnknownName
 from evalkit.core.run import Run
+from evalkit.judges.audit_probes import PROBES
 from evalkit.reports.card import view
 from evalkit.reports.card_pages import card_html, card_markdown
 from evalkit.reports.corrected import corrected_line, corrections
@@ -432,8 +433,8 @@ metrics:
 
 def probed(folder: Path, run: Run, labels: Rows, names: str, told: list[str], **how: Any) -> Card:
     file = write(folder / "labels.jsonl", labels)
-    wanted = probe.Wanted(probe.names_of(names), **how)
-    ask = lambda material: probe.probe(material, wanted, folder, None, told.append)  # noqa: E731
+    chosen = wanted.Wanted(wanted.names_of(names), **how)
+    ask = lambda material: probe.probe(material, chosen, folder, None, told.append)  # noqa: E731
     return calibrate("quality", file, run, folder, folder / ".evalkit", Settings(resamples=200), ask)
 
 
@@ -451,7 +452,8 @@ def test_probes_find_what_the_judge_was_told_to_fall_for(project: Path) -> None:
     assert card.variance.value == 0.0
     assert card.prompt_sensitivity.value == -1.0, "1 on a scale from 0 is 2 on one from 1, a point below 3"
     assert card.prompt_sensitivity.parts["paraphrased"]["shift"] == 0.0
-    assert any("injection: 3 records of 24 got no score" in note for note in card.notes), "one kind of eight was refused"
+    lost = next(note for note in card.notes if note.startswith("probe injection: 3 records of 24 got no score"))
+    assert lost.endswith("refused"), "one kind of eight was refused"
     page = card_html(view(card))
     assert "padding" in page
     assert "other numbers" in page
@@ -470,11 +472,17 @@ def test_probes_of_another_judge_than_the_runs_are_refused(project: Path) -> Non
     assert not (project / ".evalkit" / "cards").exists(), "nothing was written"
 
 
+def test_a_recording_cannot_be_probed(judged: tuple[Path, Rows, Run]) -> None:
+    folder, labels, run = judged
+    with pytest.raises(SpecError, match="is a recording"):
+        probed(folder, run, labels[:30], "padding", [])
+
+
 def test_a_probe_that_does_not_exist_is_told() -> None:
     with pytest.raises(SpecError, match='did you mean "padding"'):
-        probe.names_of("pading")
-    assert probe.names_of("all") == probe.PROBES
-    assert probe.names_of("repeats, prompt") == ("repeats", "prompt")
+        wanted.names_of("pading")
+    assert wanted.names_of("all") == PROBES
+    assert wanted.names_of("repeats, prompt") == ("repeats", "prompt")
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
