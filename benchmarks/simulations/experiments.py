@@ -154,7 +154,8 @@ def simulate(case: Case, rng: Any) -> dict[str, Measure]:
         told = compared(a, other)
         difference.append(told.low <= after - before <= told.high)
         lift.append(told.lift_low <= after / before - 1.0 <= told.lift_high if told.lift_low == told.lift_low else np.nan)
-    light = n >= 200 and case["kind"] not in ("revenue a user", "share of users, 3 %")
+    rare = case["kind"] in ("revenue a user", "share of users, 3 %") or (n < 1_000 and "95th" in case["kind"])
+    light = n >= 200 and not rare
     exact = "share of users" in case["kind"]
     known = [one for one in p if one == one]
     found = {

@@ -48,8 +48,10 @@ class Log:
 
         try:
             return self.connection.execute(sql).fetchall()
-        except duckdb.InterruptException as error:
-            raise KeyboardInterrupt from error
+        except RuntimeError as error:
+            if "interrupted" in str(error):  # Ctrl-C, as DuckDB tells it
+                raise KeyboardInterrupt from error
+            raise
         except duckdb.OutOfMemoryException as error:
             raise SpecError(
                 Problem(self.label, "the memory limit is too small for this log", "give more: --memory 4GB")

@@ -96,9 +96,22 @@ def _print_row(row: EffectRow, widths: Sequence[int], console: Console, width: i
         return
     name, value, *rest = told
     say(console, (f"  {pad(name, widths[0])}{value}", ""), (f"   {row.verdict}" if row.verdict else "", style))
+    line = ""
     for piece in filter(None, [*rest, row.reason]):
-        for line in wrapped(piece, width - 4):
-            say(console, (f"    {line}", "dim"))
+        if line and cells(line) + cells(piece) + 7 > width:
+            _say_wrapped(line, console, width)
+            line = ""
+        line = f"{line}   {piece}" if line else piece
+    if line:
+        _say_wrapped(line, console, width)
+
+
+def _say_wrapped(text: str, console: Console, width: int) -> None:
+    if cells(text) + 4 <= width:
+        say(console, (f"    {text}", "dim"))
+        return
+    for line in wrapped(text, width - 4):
+        say(console, (f"    {line}", "dim"))
 
 
 def _columns(row: EffectRow) -> tuple[str, str, str, str, str]:
