@@ -218,6 +218,24 @@ def test_peeking_after_every_record_is_wrong_in_less_than_5_percent(name: str) -
     assert wrong / TRIALS <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / TRIALS)
 
 
+@pytest.mark.parametrize(
+    ("draw", "mean"),
+    [
+        (lambda rng: rng.lognormal(size=2_000), math.exp(0.5)),
+        (lambda rng: -rng.gamma(0.5, size=2_000), -0.5),
+        (lambda rng: rng.standard_t(3, size=2_000), 0.0),
+    ],
+    ids=["lognormal", "gamma, turned", "t3"],
+)
+def test_without_bounds_peeking_is_wrong_in_less_than_5_percent_even_where_values_are_skewed(draw: Any, mean: float) -> None:
+    rng, wrong = np.random.default_rng(12), 0
+    for _ in range(TRIALS):
+        test = UnboundedTest(mean, ALPHA, horizon=2_000)
+        test.update(draw(rng), np.ones(2_000))
+        wrong += test.found is not None
+    assert wrong / TRIALS <= 0.05 + 3 * math.sqrt(0.05 * 0.95 / TRIALS)
+
+
 @pytest.mark.parametrize("name", ["share 0.95", "skewed"])
 def test_bernstein_bounds_hold_the_mean_at_all_moments_together(name: str) -> None:
     draw, mean, low, high = POPULATIONS[name]
