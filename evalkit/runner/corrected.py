@@ -98,9 +98,9 @@ def correct(card: Card, table: Table, judged: Floats, fetch: Fetch, confidence: 
         return Corrected(found.value, _bounds(found.low, found.high), len(at), card.short, scale=_other(card))
     clusters = None
     if known.clusters or groups is not None:
-        there = np.array([f"card:{name}" for name in (known.clusters or known.ids)])
-        here = np.array([f"run:{group}" for group in (groups[scored] if groups is not None else scored).tolist()])
-        clusters = there, here
+        there = np.unique(np.array(known.clusters or known.ids), return_inverse=True)[1]
+        here = groups[scored] if groups is not None else scored
+        clusters = there, here + int(there.max()) + 1  # other records: no cluster is on both sides
     found = prediction_powered(
         labels, theirs, judged[scored], lam=1.0, level=confidence, scale=card.scale, weights=weights, clusters=clusters
     )
