@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+
 from evalkit.calibration.agreement import agreement
 from evalkit.calibration.biases import biases
 from evalkit.calibration.correct import corrections, maps
@@ -99,9 +101,18 @@ def card_of(material: Material, settings: Settings, file: str, sha256: str, aske
         maps=mapped,
         reliability=diagram,
         labelled=_labelled(material),
-        notes=(*material.notes, *fixed.notes, *(asked.notes if asked else ())),
+        notes=(*material.notes, *_no_mean(material), *fixed.notes, *(asked.notes if asked else ())),
         usage=asked.usage if asked else {},
     )
+
+
+def _no_mean(material: Material) -> list[str]:
+    """That the run's value is no mean of its records' (BLEU, verdicts with weights), where it is none."""
+    value, mean = material.value.mean, float(np.nanmean(material.scores))
+    if abs(value - mean) <= 1e-6 * max(abs(value), 1.0):
+        return []
+    told = f"{material.name} of the run is {value:.4g}, and the mean of its records' own values is {mean:.4g}"
+    return [f"{told}: people and judge are compared in the latter"]
 
 
 def _labelled(material: Material) -> Labelled:

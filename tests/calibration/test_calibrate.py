@@ -413,6 +413,16 @@ def test_a_plain_metric_can_be_calibrated_too(project: Path) -> None:
     assert card.rogan_gladen.parts["sensitivity"] > 0.3
 
 
+def test_a_value_that_is_no_mean_of_its_records_is_told(project: Path) -> None:
+    rows, labels = make(project, 60)
+    write(project / "data.jsonl", [{**row, "reference": "fine words that say it"} for row in rows])
+    (project / "b.yaml").write_text("name: b\ndataset: data.jsonl\nmetrics: [bleu]\n")
+    told = write(project / "l.jsonl", [{"id": row["id"], "label": row["label"]} for row in labels[:40]])
+    card = calibrate("bleu", told, run_of(project, "b.yaml"), project, project / ".evalkit", Settings(resamples=100))
+    assert any("mean of its records' own values" in note for note in card.notes)
+    assert card.corrected.parts["interval"] == "t", "BLEU's labels have no known scale"
+
+
 # --- probes ----------------------------------------------------------------------------------------------------------
 
 SCRIPTED = """\
