@@ -11,7 +11,7 @@ import numpy as np
 from evalkit.calibration.material import Material
 from evalkit.core.card import Finding
 from evalkit.core.rows import Floats
-from evalkit.stats.agreement import cohen_kappa, percent_agreement
+from evalkit.stats.agreement import cohen_kappa, krippendorff_alpha, percent_agreement
 from evalkit.stats.calibration import MOST_LEVELS
 from evalkit.stats.estimate import Estimate
 from evalkit.stats.grouped import meta_evaluation
@@ -33,6 +33,7 @@ def agreement(
     found = meta_evaluation(judged, labels, documents=documents, systems=systems, seed=seed, level=level, resamples=resamples)
     own = {name: _finding(found["dataset"][part]) for part, name in NAMES.items()}
     own |= kappas(judged, material, seed=seed, level=level, resamples=resamples)
+    own |= _raters(material, seed=seed, level=level, resamples=resamples)
     others = {at: {name: _finding(told[part]) for part, name in NAMES.items()} for at, told in found.items() if at != "dataset"}
     return own, others
 
@@ -50,6 +51,15 @@ def kappas(judged: Floats, material: Material, *, seed: int, level: float, resam
         resamples=resamples, clusters=groups, interval="bootstrap" if groups is not None else "asymptotic",
     )  # fmt: skip
     return {"kappa": _finding(kappa), "exact": _finding(percent_agreement(a, b, level=level, clusters=groups))}
+
+
+def _raters(material: Material, *, seed: int, level: float, resamples: int) -> dict[str, Finding]:
+    """Krippendorff's alpha of the raters among themselves: no judge can be held to more than people reach."""
+    if material.ratings.shape[1] < 2:
+        return {}
+    groups = material.groups(material.at)
+    alpha = krippendorff_alpha(material.ratings, scale="interval", level=level, seed=seed, resamples=resamples, clusters=groups)
+    return {"raters": _finding(alpha)}
 
 
 def levels_of(material: Material) -> Floats | None:

@@ -32,7 +32,8 @@ class Material:
     Attributes:
         scores: the judge's, on its own scale; NaN where it gave none.
         at: which records are labelled.
-        labels: the mean over raters. ``middle``: their median, for figures over categories.
+        labels: the mean over raters. ``middle``: their median, for figures over categories. ``ratings``: what each
+            of them said, (n, raters).
         weights: of the labelled records, None where all weigh the same.
         texts: columns of the run's data, None where they cannot be had; ``lacking`` says why.
     """
@@ -46,6 +47,7 @@ class Material:
     at: NDArray[np.int64]
     labels: Floats
     middle: Floats
+    ratings: Floats
     weights: Floats | None
     clusters: NDArray[np.int64] | None
     scale: tuple[float, float] | None
@@ -142,7 +144,7 @@ def gather(run: Run, judge: str, people: People, root: Path, scale: tuple[float,
     own = judge_scale(table, label, name, scores)
     theirs, said = label_scale(values, own, scale, people.path, [chosen.ids[at] for at in of.tolist()], name)
     return Material(
-        run, table, label, metric, name, scores, indices, values, middle,
+        run, table, label, metric, name, scores, indices, values, middle, chosen.ratings[of],
         chosen.weights[of] if chosen.weights is not None else None,
         _clusters(table, texts), theirs, own, chosen.raters, texts, lacking, (*notes, *said),
     )  # fmt: skip

@@ -31,6 +31,7 @@ class Chosen:
     outputs: tuple[str | None, ...]  # that the label is of, where the file tells
     weights: Floats | None
     raters: int
+    ratings: Floats  # (n, raters), NaN where one did not label
     notes: tuple[str, ...] = ()
 
 
@@ -81,6 +82,7 @@ class People:
             tuple(output if isinstance(output, str) else None for output in outputs),
             np.array(weights, dtype=np.float64) if told == len(ids) else None,
             len(raters),
+            _ratings(numbers, ids),
             tuple(notes),
         )
 
@@ -104,6 +106,20 @@ def read_people(path: Path, judge: str) -> People:
     """
     labels = read_labels([path], metric=judge, rater="people")
     return People(str(path), hashlib.sha256(path.read_bytes()).hexdigest(), labels)
+
+
+def _ratings(numbers: Labels, ids: tuple[str, ...]) -> Floats:
+    """What each rater said of each record; an adjudicator is none of them."""
+    rows, columns = {one: at for at, one in enumerate(ids)}, dict[str, int]()
+    told = [
+        (rows[one], columns.setdefault(rater, len(columns)), value)
+        for one, rater, value, settled in zip(numbers.ids, numbers.raters, numbers.values, numbers.adjudicated)
+        if not settled
+    ]
+    found = np.full((len(ids), len(columns)), np.nan)
+    for row, column, value in told:
+        found[row, column] = value
+    return found
 
 
 def _weight(own: Labels, at: int) -> float | None:

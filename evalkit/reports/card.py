@@ -19,6 +19,7 @@ AGREEMENT = {
     "pearson": "Pearson",
     "kappa": "kappa",
     "exact": "same level",
+    "raters": "raters' own alpha",
 }
 LEVELS = {"document": "within documents", "system": "of systems"}
 SHOWN = ("spearman", "kendall", "pearson")  # at the other levels; the rest is in the card's JSON

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import krippendorff
 import numpy as np
 import pytest
 
@@ -75,6 +76,9 @@ def test_gpt35_agrees_with_people_as_often_as_published(pandalm: tuple[Path, lis
     card = card_of("preference", folder, labels, evalkit.run("s.yaml"))
     assert card.raters == 3
     assert card.n == 999
+    by_rater = np.array([{"A": 1.0, "B": 0.0, "tie": 0.5}[row["label"]] for row in labels]).reshape(-1, 3).T
+    alpha = krippendorff.alpha(reliability_data=by_rater, level_of_measurement="interval")
+    assert card.agreement["raters"].value == pytest.approx(alpha), "people agree with each other far better than with it"
     assert card.agreement["exact"].value == pytest.approx(0.7107, abs=0.002)
     people = np.mean([{"A": 1.0, "B": 0.0, "tie": 0.5}[row["label"]] for row in labels])
     assert card.alone.value == pytest.approx(people), "the win rate that three people give"
