@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evalkit.stats.normal import student_quantile
-from evalkit.stats.prediction_powered import FEWEST, score_bounds
+from evalkit.stats.prediction_powered import FEWEST
+from evalkit.stats.score_interval import score_bounds
 from evalkit.stats.sums import Floats
 
 MOST_LEVELS = 12  # distinct labels up to which they are levels of a scale

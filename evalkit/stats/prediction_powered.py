@@ -5,16 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evalkit.stats.normal import normal_quantile, student_quantile
-from evalkit.stats.proportion import wilson
+from evalkit.stats.score_interval import Kind, bounds
 from evalkit.stats.sums import Floats, column_sum
-
-Kind = Literal["score", "t", "normal"]
 
 FEWEST = 3  # labels (or clusters that hold one): below, a variance with a tuned parameter is not to be had
 
@@ -143,7 +139,7 @@ def combined(estimates: Sequence[Powered], shares: Sequence[float], scale: tuple
     units, level = sum(one.units for one in estimates), estimates[0].level
     value = float((share * values).sum())
     kind: Kind = "score" if scale is not None else "t"
-    low, high = _bounds(value, total, units, df, level, scale, kind)
+    low, high = bounds(value, total, units, df, level, scale, kind)
     lam = float((share * np.array([one.lam for one in estimates])).sum())
     return Powered(
         value, low, high, math.sqrt(total), lam, sum(one.labels for one in estimates), units,
@@ -249,7 +245,7 @@ class _Sample:
         if chosen != "normal" and m < FEWEST:
             return Powered(value, *(math.nan,) * 3, lam, self.n, m, self.pool, chosen, math.nan, level)
         variance, df = self._variance(lam, 0 if chosen == "normal" else spent)
-        low, high = _bounds(value, variance, m, df, level, scale, chosen)
+        low, high = bounds(value, variance, m, df, level, scale, chosen)
         if scale is not None:
             value = min(max(value, scale[0]), scale[1])
         return Powered(value, low, high, math.sqrt(variance), lam, self.n, m, self.pool, chosen, df, level)
@@ -303,40 +299,3 @@ def _pooled(y: Floats, f: Floats, u: Floats, w: Floats, v: Floats) -> float:
         return 0.0
     cov = float(((grads - grads.mean()) * (hats - hats.mean())).mean())
     return max(cov / ((1.0 + len(y) / len(u)) * spread), 0.0)
-
-
-def _bounds(
-    value: float, variance: float, units: int, df: float, level: float, scale: tuple[float, float] | None, kind: Kind
-) -> tuple[float, float]:
-    tail = (1.0 + level) / 2.0
-    if kind == "normal":
-        reach = normal_quantile(tail) * math.sqrt(variance)
-        return value - reach, value + reach
-    quantile = student_quantile(tail, max(df, 1.0))
-    if kind == "t" or scale is None:
-        reach = quantile * math.sqrt(variance)
-        return value - reach, value + reach
-    return score_bounds(value, variance, units, quantile, scale)
-
-
-def score_bounds(value: float, variance: float, units: int, quantile: float, scale: tuple[float, float]) -> tuple[float, float]:
-    """The means at which ``value`` lies ``quantile`` standard errors off, the variance being that of a mean on a scale.
-
-    A mean at the end of its scale has no variance, and one near it little: φ·p(1 − p), as of a share, with the dispersion φ
-    estimated. Wilson's interval, then, of as many records as tell as much; where all labels are alike, of ``units``. φ is
-    estimated with half a label added at either end, for a variance that was never seen is no proof that there is none; two
-    labels fewer make up for counts being whole (Wilson's own interval covers 93.6 % of 100 records of which nine in ten pass).
-
-    Source: Wilson (1927); quasi-binomial variance: Wedderburn (1974), Biometrika 61, 439-447.
-    """
-    low, high = scale
-    spread = high - low
-    p = min(max((value - low) / spread, 0.0), 1.0)
-    n = float(units)
-    middle = (n * p + 0.5) / (n + 1.0)
-    squares = variance / spread**2 * n * n + 0.5 * middle**2 + 0.5 * (1.0 - middle) ** 2
-    effective = middle * (1.0 - middle) * (n + 1.0) ** 2 / squares * (n / (n + 2.0))
-    z = normal_quantile(0.975)
-    shrunk = effective * (z / quantile) ** 2
-    below, above = wilson(p * shrunk, shrunk, 0.95)
-    return low + spread * float(below), low + spread * float(above)

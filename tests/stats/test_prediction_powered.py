@@ -17,9 +17,9 @@ from evalkit.stats.prediction_powered import (
     labels_needed,
     power_tuning,
     prediction_powered,
-    score_bounds,
 )
 from evalkit.stats.proportion import wilson
+from evalkit.stats.score_interval import score_bounds
 
 
 @pytest.fixture(scope="module")
