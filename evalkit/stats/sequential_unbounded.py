@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from evalkit.core.rows import Floats
+from evalkit.stats.anytime import tuning
 from evalkit.stats.sequential import Side
 
 START = 100  # units before which nothing is decided: the guarantee is one for many units
@@ -26,8 +27,7 @@ def reach(count: NDArray[Any], alpha: float, target: float) -> Floats:
 
     Source: equation 15 there, of one side: a mixture over means on that side.
     """
-    twice = -2.0 * math.log(2.0 * alpha)
-    square = (twice + math.log(twice + 1.0)) / target
+    square = tuning(target, 2.0 * alpha)
     inner = count * square + 1.0
     return np.asarray(np.sqrt(2.0 * inner / (count * count * square) * np.log1p(np.sqrt(inner) / (2.0 * alpha))))
 

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from evalkit.stats.anytime import tuning
 from evalkit.stats.sequential import BoundedTest, bernstein_sequence, betting_interval
 from evalkit.stats.sequential_unbounded import START, UnboundedTest, reach, unbounded_interval
 
@@ -92,8 +93,7 @@ def test_the_asymptotic_reach_is_the_boundary_of_a_mixture_of_normal_martingales
     from scipy.integrate import quad
 
     target, alpha = 1_000.0, 0.025
-    twice = -2 * math.log(2 * alpha)
-    rho = math.sqrt((twice + math.log(twice + 1)) / target)
+    rho = math.sqrt(tuning(target, 2 * alpha))
     total = t * float(reach(np.array([float(t)]), alpha, target)[0])
     peak = total / (t + 1 / rho**2)
 
