@@ -23,8 +23,6 @@ from evalkit.stats.anytime import PLANNED
 
 MOST_SLICES = 20
 ADJUSTMENTS = ("holm", "bh", "by", "hochberg", "sidak", "bonferroni", "none")
-FEWEST = 5  # units an arm below which there is no verdict
-EARLY = 100  # units an arm before which a sequential verdict is withheld: its intervals are asymptotic
 
 
 @dataclass(frozen=True)
@@ -162,7 +160,6 @@ def _rules(srm: Split, design: Design, adjust: str) -> Rules:
         alpha=1.0 - design.confidence,
         adjust=adjust,
         withheld="" if srm.ok or srm.ignored else "the split did not hold (sample-ratio mismatch)",
-        early=EARLY if design.sequential else FEWEST,
         planned=(design.planned or PLANNED) if design.sequential else None,
     )
 

@@ -15,6 +15,7 @@ from evalkit.stats.multiple import adjust
 from evalkit.stats.normal import normal_quantile
 from evalkit.stats.power import about, minimum_detectable, needed
 
+FEWEST, EARLY, LATER = 5, 100, 500  # units an arm: of a test, of sequences, of those in an uneven split
 _BEYOND = 1_000  # times as many units as there are: nobody waits for that
 Key = tuple[str, ...]  # slice, metric, treatment
 
@@ -25,15 +26,24 @@ class Rules:
 
     Attributes:
         withheld: why there are none, where there are none.
-        early: units an arm below which there are none.
         planned: of a sequential analysis, what its sequences are tuned for.
     """
 
     alpha: float
     adjust: str
     withheld: str = ""
-    early: int = 0
     planned: float | None = None
+
+    def least(self, n_a: int, n_b: int) -> int:
+        """Units an arm below which there is no verdict.
+
+        Confidence sequences are asymptotic. In an uneven split skewed values do not cancel, and it takes longer until the
+        sequences hold: of revenue, nine to one, 7.6 % of our simulated experiments found something from 100 units on, 4.0 %
+        from 500 on.
+        """
+        if self.planned is None:
+            return FEWEST
+        return EARLY if max(n_a, n_b) <= 2 * min(n_a, n_b) else LATER
 
 
 def decide(compared: Mapping[Key, tuple[MetricSpec, Compared]], rules: Rules) -> dict[Key, Effect]:
@@ -97,8 +107,9 @@ def _verdict(spec: MetricSpec, one: Compared, p: float, p_margin: float, rules: 
         return "inconclusive", rules.withheld
     if one.difference.why and math.isnan(one.difference.p):
         return "inconclusive", one.difference.why
-    if min(arm.n for arm in one.plain) < rules.early:
-        return "inconclusive", f"no verdict before {rules.early} units an arm"
+    least = rules.least(*(arm.n for arm in one.plain))
+    if min(arm.n for arm in one.plain) < least:
+        return "inconclusive", f"no verdict before {least} units an arm"
     if spec.guardrail:
         return _guarded(spec, one, p_margin, rules)
     if p_margin <= rules.alpha:

@@ -141,6 +141,8 @@ def test_who_peeks_gets_wider_intervals_and_no_verdict_too_early():
     few = verdict(log(n=150, shift=2.0), "score:mean", sequential=True)
     assert few.verdict == "inconclusive"
     assert "100 units" in few.reason
+    uneven = verdict(log(n=3_000, shift=2.0, b=0.1), "score:mean", sequential=True, split={"old": 9, "new": 1})
+    assert "500 units" in uneven.reason
     three = pd.DataFrame(
         {"user_id": range(8), "variant": ["old", "new"] * 4, "score": [1.0, 9.0, 1.1, 9.1, 1.2, 9.2, 1.3, 9.3]}
     )
