@@ -147,6 +147,15 @@ def test_errors_are_no_evidence_and_counted_among_those_that_were_asked(ran: Any
     assert again["usage"]["calls"] == failed, "only what failed was asked again"
 
 
+def test_what_was_not_judged_is_judged_when_errors_are_measured_again_under_an_ordinary_gate(ran: Any) -> None:
+    first = ran(answers(800, 0.9), "[{metric: good, min: 0.7, sequential: true}]")
+    told = ran(None, "[{metric: good, min: 0.7}]", retry_errors=True)
+    assert len(judged(first)) < 400
+    assert told["metrics"]["good"]["n"] == 800
+    assert told["usage"]["calls"] == 800 - len(judged(first))
+    assert not told["gates"][0]["sequential"]
+
+
 def test_clusters_are_judged_whole_and_are_the_units(ran: Any) -> None:
     records = answers(1_500, 0.9, cluster=lambda at: f"c{at // 3}")
     told = ran(records, "[{metric: good, min: 0.75, sequential: true}]")
