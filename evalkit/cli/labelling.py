@@ -39,7 +39,8 @@ class Import:
 def import_labels(asked: Import) -> int:
     """Check and merge labelled files, and tell how far raters agree."""
     from evalkit.cli.raters_shown import print_labels
-    from evalkit.records.label_files import merged, read_labels, text_of
+    from evalkit.records.label_files import merged, read_labels
+    from evalkit.records.label_text import text_of
     from evalkit.runner.raters import raters_of, told_json
     from evalkit.runner.review import new_file
     from evalkit.store.files import write_text

@@ -31,7 +31,7 @@ class Wanted:
 
 def sample_logs(wanted: Wanted) -> int:
     """Draw, write, and say what was drawn."""
-    from evalkit.records.label_files import text_of
+    from evalkit.records.label_text import text_of
     from evalkit.reports import numbers
     from evalkit.reports.console import make_console, say
     from evalkit.runner.baseline import find_run

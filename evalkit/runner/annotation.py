@@ -15,7 +15,7 @@ from evalkit.core.errors import Problem, SpecError, UnknownName, nearest, quote
 from evalkit.core.registry import content_folders
 from evalkit.core.run import Run
 from evalkit.records.dataset import DataSet
-from evalkit.records.label_files import CELL, text_of
+from evalkit.records.label_text import CELL, text_of
 from evalkit.records.labels import SHUFFLED, SIDES, Scale, turned
 from evalkit.runner.others import Others, spec_of_run
 from evalkit.runner.review import WEIGHT, Chosen

@@ -12,7 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.core.errors import SpecError
-from evalkit.records.label_files import guarded, merged, read_labels, same_version, text_of, unguarded
+from evalkit.records.label_files import merged, read_labels, same_version
+from evalkit.records.label_text import guarded, text_of, unguarded
 from evalkit.records.labels import Scale, as_number, disputed, settle, value_of
 
 LINE = {"id": "r1", "metric": "tone", "label": 4, "rater": "ana"}
