@@ -75,8 +75,9 @@ def analyse(source: Any, design: Design) -> Experiment:
         question = question_of(log, design)
         columns = Columns(log, question)
         overview = look(columns)
+        weights = _weights(overview, design)
         sums = sums_of(columns, overview)
-        srm = _split(overview, sums, design)
+        srm = _split(overview, sums, weights, design)
         effects = decide(_compared(question, overview, sums, design, ""), _rules(srm, design, design.adjust))
         metrics = _measured(question, overview, sums, effects, "")
         parts, more = _parts(columns, overview, srm, design) if question.by else ((), 0)
@@ -119,16 +120,24 @@ def question_of(log: Log, design: Design) -> Question:
     return Question(design.variant, design.control, unit, tuple(metrics), tuple(design.treatments), design.by)
 
 
-def _split(overview: Overview, sums: Sums, design: Design) -> Split:
-    names = overview.variants
-    wanted = dict(design.split or {})
+def _weights(overview: Overview, design: Design) -> list[float]:
+    """What each variant should get, in any unit; the same for all where nobody says."""
+    names, wanted = overview.variants, dict(design.split or {})
     if wanted:
         unknown = [name for name in wanted if name not in names]
         lacking = [name for name in names if name not in wanted]
         if unknown or lacking:
             what = f"names {quote(unknown[0])}, which is no variant" if unknown else f"says nothing of {quote(lacking[0])}"
             raise SpecError(Problem("--split", what, f"write {','.join(f'{name}=1' for name in names)}"))
-    weights = [wanted.get(name, 1.0) for name in names]
+        if not all(0.0 < share < math.inf for share in wanted.values()):
+            raise SpecError(
+                Problem("--split", "a share is no number above 0", f"write {','.join(f'{name}=1' for name in names)}")
+            )
+    return [wanted.get(name, 1.0) for name in names]
+
+
+def _split(overview: Overview, sums: Sums, weights: Sequence[float], design: Design) -> Split:
+    names = overview.variants
     total, weight = sum(sums.units), math.fsum(weights)
     expected = {name: total * share / weight for name, share in zip(names, weights)}
     if design.sequential:

@@ -58,6 +58,7 @@ def refused(source=GOOD, **options):
         ({"lower": ["clickd"]}, 'did you mean "clicked"?'),
         ({"split": {"a": 1, "c": 1}}, 'names "c", which is no variant'),
         ({"split": {"a": 1}}, 'says nothing of "b"'),
+        ({"split": {"a": 1, "b": 0}}, "no number above 0"),
         ({"confidence": 95.0}, "write 0.95"),
         ({"adjust": "holmes"}, "did you mean holm?"),
         ({"memory": "much"}, "is no size"),
