@@ -124,15 +124,14 @@ def _weights(overview: Overview, design: Design) -> list[float]:
     """What each variant should get, in any unit; the same for all where nobody says."""
     names, wanted = overview.variants, dict(design.split or {})
     if wanted:
+        right = f"write {','.join(f'{name}=1' for name in names)}"
         unknown = [name for name in wanted if name not in names]
         lacking = [name for name in names if name not in wanted]
         if unknown or lacking:
             what = f"names {quote(unknown[0])}, which is no variant" if unknown else f"says nothing of {quote(lacking[0])}"
-            raise SpecError(Problem("--split", what, f"write {','.join(f'{name}=1' for name in names)}"))
+            raise SpecError(Problem("--split", what, right))
         if not all(0.0 < share < math.inf for share in wanted.values()):
-            raise SpecError(
-                Problem("--split", "a share is no number above 0", f"write {','.join(f'{name}=1' for name in names)}")
-            )
+            raise SpecError(Problem("--split", "a share is no number above 0", right))
     return [wanted.get(name, 1.0) for name in names]
 
 
