@@ -65,16 +65,16 @@ class Tail(Metric):
 
 def cases() -> Iterator[Case]:
     for n in (10, 20, 50, 200, 1_000):
-        yield Case(f"means, normal, {n} records", 1_500, {"draw": "normal", "n": n, "continuous": True})
+        yield Case(f"means, normal, {n} records", 4_000, {"draw": "normal", "n": n, "continuous": True})
     for n in (50, 200, 1_000):
-        yield Case(f"means, lognormal noise, {n} records", 1_000, {"draw": "lognormal", "n": n, "continuous": True})
+        yield Case(f"means, lognormal noise, {n} records", 4_000, {"draw": "lognormal", "n": n, "continuous": True})
         yield Case(f"means on a scale of 1 to 5, {n} records", 1_000, {"draw": "scale", "n": n})
         yield Case(f"shares, {n} records", 1_500, {"draw": "share", "n": n})
-    yield Case("a corpus metric, 200 records", 1_000, {"draw": "corpus", "n": 200, "continuous": True})
-    yield Case("a 95th percentile, 200 records", 600, {"draw": "tail", "n": 200, "continuous": True})
-    yield Case("means, 20 clusters of 10", 1_000, {"draw": "clustered", "n": 200, "continuous": True})
+    yield Case("a corpus metric, 200 records", 4_000, {"draw": "corpus", "n": 200, "continuous": True})
+    yield Case("a 95th percentile, 200 records", 4_000, {"draw": "tail", "n": 200, "continuous": True})
+    yield Case("means, 20 clusters of 10", 4_000, {"draw": "clustered", "n": 200, "continuous": True})
     yield Case("shares, 40 clusters of 5", 1_000, {"draw": "clustered share", "n": 200})
-    yield Case("means of runs without a common record, 100 and 150", 1_000, {"draw": "unpaired", "n": 100, "continuous": True})
+    yield Case("means of runs without a common record, 100 and 150", 4_000, {"draw": "unpaired", "n": 100, "continuous": True})
     yield Case("eight metrics, 200 records", 600, {"draw": "normal", "n": 200, "metrics": 8})
     yield Case("means, the difference is the margin, 200 records", 1_500, {"draw": "normal", "n": 200, "margin": 0.1})
     yield Case("shares, the difference is the margin, 400 records", 1_500, {"draw": "share", "n": 400, "margin": 0.05})
