@@ -67,8 +67,9 @@ def probe(
         todo, off = askings(wanted.names, metric, batch, wanted.repeats)
         each = _calls(models, spec, batch)
         asked = sum(len(one.batch) for one in todo)
+        often = "once" if len(todo) == 1 else f"{len(todo)} times"
         tell(
-            f"asking about {numbers.counted(len(chosen), 'record')} {len(todo)} times more: "
+            f"asking about {numbers.counted(len(chosen), 'record')} {often} more: "
             f"{numbers.counted(round(each * asked), 'call')}, fewer where replies are in the cache"
         )
         answers = [models.run(_scores(models, spec, one, material)) for one in todo]
