@@ -423,6 +423,48 @@ def test_a_value_that_is_no_mean_of_its_records_is_told(project: Path) -> None:
     assert card.corrected.parts["interval"] == "t", "BLEU's labels have no known scale"
 
 
+PAIRS = """\
+name: pairs
+dataset: pairs.jsonl
+backends:
+  judge:
+    kind: scripted
+    replies:
+      - {when: 'ANSWER A[^<]*sure', say: '{"reason": "r", "verdict": "A"}'}
+      - {when: 'ANSWER B[^<]*sure', say: '{"reason": "r", "verdict": "B"}'}
+    otherwise: '{"reason": "r", "verdict": "A"}'
+metrics:
+  - {use: pairwise, as: better, against: {column: other}, backend: judge}
+"""
+
+
+def test_a_judge_of_pairs_that_follows_the_place_is_found_out(project: Path) -> None:
+    """Nine pairs of ten are decided by who stands first, the tenth by a word: position bias .9, and people's verdicts are read."""
+    rows = [
+        {"id": f"r{at}", "input": "q", "output": f"an answer {at}" + (" sure" if at % 10 == 0 else ""), "other": f"another {at}" * (1 + at % 3)}
+        for at in range(60)
+    ]  # fmt: skip
+    write(project / "pairs.jsonl", rows)
+    (project / "p.yaml").write_text(PAIRS)
+    run = run_of(project, "p.yaml")
+    assert run["better.order_dependent"].mean == pytest.approx(0.9)
+    labels = [{"id": row["id"], "label": ("A", "B", "tie")[at % 3]} for at, row in enumerate(rows)]
+    file = write(project / "labels.jsonl", labels[:45])
+    card = calibrate("better", file, run, project, project / ".evalkit", Settings(resamples=100))
+    position = card.bias["position"]
+    assert position.value == pytest.approx(0.9)
+    assert position.parts["order_dependent"] == pytest.approx(0.9)
+    assert position.says.startswith("the answer that stands first is preferred 0.900")
+    assert position.says.endswith("more often than the one that stands second")
+    assert card.bias["verbosity"].n == 45
+    assert set(card.labelled.labels) == {0.0, 0.5, 1.0}
+    numbered = [{**row, "label": {"A": 1, "B": 2, "tie": 0}[row["label"]]} for row in labels[:45]]
+    again = calibrate(
+        "better", write(project / "n.jsonl", numbered), run, project, project / ".evalkit", Settings(resamples=100)
+    )
+    assert again.labelled.labels == card.labelled.labels
+
+
 # --- probes ----------------------------------------------------------------------------------------------------------
 
 SCRIPTED = """\
