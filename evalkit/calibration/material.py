@@ -17,8 +17,8 @@ from evalkit.core.rows import Floats
 from evalkit.core.run import Run, Value
 from evalkit.reports.numbers import count, counted
 from evalkit.runner.corrected import digest, to_scale
-from evalkit.runner.opponent import data_of
 from evalkit.stats.prediction_powered import FEWEST
+from evalkit.store.outputs import data_of
 from evalkit.store.table import ROWS, SCORES, Table
 
 WANTED = ("input", "output", "model", "cluster", "prompt_version", "variant")

@@ -23,11 +23,12 @@ from evalkit.reports import numbers
 from evalkit.runner.ask import BATCH, guarded
 from evalkit.runner.execute import Options, models_of
 from evalkit.runner.models import Models
-from evalkit.runner.opponent import beside, data_of, outputs_named, pinned
+from evalkit.runner.opponent import beside, outputs_named, pinned
 from evalkit.runner.plan import Plan
 from evalkit.runner.report import fetching
 from evalkit.specs.load import load_suite
 from evalkit.specs.suite import MetricSpec, Suite
+from evalkit.store.outputs import data_of
 
 
 def probe(

@@ -135,8 +135,8 @@ def export_sheets(asked: Export) -> int:
 def run_named(name: str | None, store: str | None, root: Path) -> Run | None:
     if name is None:
         return None
-    from evalkit.runner.baseline import find_run
     from evalkit.runner.stores import catalog_at
+    from evalkit.store.runs import find_run
 
     return find_run(name, catalog_at(store, root), root)
 

@@ -77,8 +77,8 @@ def calibrate_judge(wanted: Wanted) -> int:
 
 def _run(wanted: Wanted, root: Path, suite: Suite | None, console: Console) -> tuple[Run, Path]:
     """The run that was labelled, and the folder of its store; a suite is run first."""
-    from evalkit.runner.baseline import NoBaseline, find_run
     from evalkit.runner.stores import catalog_at
+    from evalkit.store.runs import NoBaseline, find_run
 
     if suite is None:
         catalog = catalog_at(wanted.store, root)

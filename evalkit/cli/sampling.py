@@ -34,10 +34,10 @@ def sample_logs(wanted: Wanted) -> int:
     from evalkit.records.label_text import text_of
     from evalkit.reports import numbers
     from evalkit.reports.console import make_console, say
-    from evalkit.runner.baseline import find_run
     from evalkit.runner.review import WEIGHT, chosen_records, new_file, records_of
     from evalkit.runner.stores import catalog_at
     from evalkit.store.files import write_text
+    from evalkit.store.runs import find_run
 
     if wanted.out is None:
         raise SpecError(Problem("--out", "no file is named to write to", "add --out review.jsonl"))

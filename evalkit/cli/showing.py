@@ -147,8 +147,8 @@ def _prompts(name: str) -> dict[str, str]:
 
 
 def _run(name: str, store: str | None) -> Run | None:
-    from evalkit.runner.baseline import NoBaseline, find_run, load_run
     from evalkit.runner.stores import catalog_at
+    from evalkit.store.runs import NoBaseline, find_run, load_run
 
     path = Path(name)
     if name.endswith(".json") or (path.is_dir() and (path / "results.json").is_file()):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import math
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,7 +12,7 @@ from numpy.typing import NDArray
 
 from evalkit.comparison.arena import arenas
 from evalkit.comparison.paired import paired_tests
-from evalkit.comparison.pairing import Indices, Pair, aligned, pair_of
+from evalkit.comparison.pairing import FEWEST_PAIRS, Indices, Pair, aligned, pair_of
 from evalkit.comparison.settings import Settings
 from evalkit.comparison.sides import RunSide
 from evalkit.comparison.tested import Tested
@@ -25,7 +26,6 @@ from evalkit.store.table import Table
 
 MOST_SLICES = 50  # values of one column; beyond, the largest
 NAMED = 5  # unmatched ids that are told
-FEWEST_PAIRS = 2
 
 
 def compare_runs(runs: Sequence[RunSide], settings: Settings) -> Comparisons:
@@ -97,6 +97,7 @@ def _draft(a: RunSide, b: RunSide, settings: Settings) -> _Draft:
     for name in names:
         if name not in tested:
             tested[name] = recorded_test(a.run.metrics[name], b.run.metrics[name])
+    tested |= _undecided(a, b, tested)
     metrics = {name: compared(tested[name], facts(name, "metrics"), settings) for name in names}
     slices: list[SliceCompared] = []
     if paired and at is not None and a.table is not None and b.table is not None:
@@ -150,6 +151,22 @@ def _tested(
     if paired and at is not None:
         return paired_tests(pairs, a.clusters[at[0]] if a.clusters is not None else None, settings)
     return unpaired_tests(pairs, (a.clusters, b.clusters), settings)
+
+
+def _undecided(a: RunSide, b: RunSide, tested: Mapping[str, Tested]) -> dict[str, Tested]:
+    """Values whose judging stopped when a gate had decided: tests and intervals of a fixed size do not hold there."""
+    tables = [side.table for side in (a, b) if side.table is not None]
+    early = [label for label in a.run.main if any(table.stopped_early(label) for table in tables)]
+    test = "none: judging stopped early, and the gate that stopped it has decided"
+    return {
+        name: replace(one, p=math.nan, test=test, bounds=_unbounded, method="", stderr=math.nan)
+        for name, one in tested.items()
+        if any(name == label or name.startswith(f"{label}.") for label in early)
+    }
+
+
+def _unbounded(level: float) -> tuple[float, float]:  # noqa: ARG001 - there is none at any level
+    return math.nan, math.nan
 
 
 def _unknown(a: RunSide, b: RunSide, names: Sequence[str], known: set[str]) -> dict[str, str]:

@@ -41,9 +41,9 @@ def paired_tests(pairs: Sequence[Pair], clusters: Codes | None, settings: Settin
         resamples=settings.resamples,
         clusters=clusters,
     )
-    permuted = [
-        pair for pair in pairs if settings.test == "auto" and pair.alike and not (clusters is None and all(pair.shares))
-    ]
+    asked = settings.test == "auto" and not settings.intervals_only
+    counted = [clusters is None and all(pair.shares) for pair in pairs]  # McNemar's test serves every part
+    permuted = [pair for pair, done in zip(pairs, counted) if asked and pair.alike and not done]
     flips = sign_flip(
         [
             Paired(pair.a.rows, pair.b.rows, pair.a.combine, None if pair.a.metric.additive else pair.a.combine_rows)
@@ -102,7 +102,7 @@ def _tested(looked: _Looked, part: int, distribution: Distribution, flip: Flippe
     bounds, method = _bounds(looked, part, apart, distribution, settings)
     p, test = _p(looked, part, apart, flip, bounds, settings)
     low, high = bounds(settings.confidence)
-    stderr = float(interval(distribution, level=settings.confidence).stderr[part])
+    stderr = float(interval(distribution, level=settings.confidence, method=settings.method).stderr[part])
     if pair.shares[part] and math.isfinite(low):
         stderr = (high - low) / (2.0 * normal_quantile((1.0 + settings.confidence) / 2.0))
     if pair.shares[part]:
@@ -135,13 +135,13 @@ def _bounds(looked: _Looked, part: int, apart: Floats, drawn: Distribution, sett
         """Of few differing records the ends lie at least as far out as if a share that was never seen lost, or gained, the
         whole range of the scores."""
         if level not in kept:
-            kept[level] = interval(drawn, level=level)
+            kept[level] = interval(drawn, level=level, method=settings.method)
         found = kept[level]
         value, low, high = float(found.value[part]), float(found.low[part]), float(found.high[part])
         reach = unseen(looked.units, level) * ranged
         return (min(low, value - reach), max(high, value + reach)) if reach else (low, high)
 
-    return bounds, METHODS[interval(drawn, level=settings.confidence).methods[part]]
+    return bounds, METHODS[interval(drawn, level=settings.confidence, method=settings.method).methods[part]]
 
 
 def _p(
@@ -150,6 +150,8 @@ def _p(
     """Two-sided p, and the test that gave it."""
     clustered = ", clustered" if looked.clusters is not None else ""
     pair, known = looked.pair, apart[~np.isnan(apart)]
+    if settings.intervals_only:
+        return math.nan, ""
     if looked.units < 2:
         return math.nan, "none: fewer than two records to compare"
     if settings.test == "wilcoxon" and pair.means[part]:

@@ -16,6 +16,7 @@ from evalkit.stats.distribution import Statistic
 from evalkit.stats.members import CombineRows
 
 Indices = NDArray[np.int64]
+FEWEST_PAIRS = 2  # of fewer shared records, runs are taken as samples of their own
 _CLOSE = 1e-9  # relative: a corpus value that is the mean of its records' values
 
 
@@ -121,9 +122,9 @@ def pair_of(a: Revived, b: Revived, *, aligned: tuple[Indices, Indices] | None, 
     return Pair(a.label, names, parts, one, two, aligned is not None, alike)
 
 
-def aligned(ids: Sequence[str], theirs: Sequence[str]) -> tuple[Indices, Indices]:
-    """Positions of the records that both runs have, in the order of the first; ids are unique within a run."""
+def aligned(ids: Sequence[str], theirs: Sequence[str], mask: NDArray[np.bool_] | None = None) -> tuple[Indices, Indices]:
+    """Positions of the records that both runs have, of those in the first one's ``mask`` (n,), in its order."""
     place = {name: index for index, name in enumerate(theirs)}
     found = np.fromiter((place.get(name, -1) for name in ids), dtype=np.int64, count=len(ids))
-    here = np.flatnonzero(found >= 0)
+    here = np.flatnonzero((found >= 0) if mask is None else (found >= 0) & mask)
     return here, found[here]

@@ -14,9 +14,9 @@ from evalkit.comparison.revive import Revived, revived
 from evalkit.core.compared import Named
 from evalkit.core.errors import EvalkitError, Problem, SpecError
 from evalkit.core.run import Run
-from evalkit.runner.baseline import cluster_codes, find_run
 from evalkit.store.catalog import Catalog
-from evalkit.store.table import ROWS, Table
+from evalkit.store.runs import find_run
+from evalkit.store.table import ROWS, Table, cluster_codes
 
 
 @dataclass

@@ -11,7 +11,7 @@ from evalkit.comparison.sides import RunSide
 from evalkit.core.batch import as_text
 from evalkit.core.compared import Comparison
 from evalkit.core.errors import EvalkitError
-from evalkit.runner.opponent import data_of
+from evalkit.store.outputs import data_of
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ def _tested(
     groups = [codes[side.scored] if codes is not None else None for side, codes in zip(sides, clusters)]
     grouped = any(codes is not None for codes in groups)
     clustered = ", clustered" if grouped else ""
-    whole = interval(drawn, level=settings.confidence)
+    whole = interval(drawn, level=settings.confidence, method=settings.method)
     stderr = float(whole.stderr[part])
     bounds: Bounds
     if pair.shares[part]:
@@ -61,11 +61,13 @@ def _tested(
     else:
 
         def bounds(level: float) -> tuple[float, float]:
-            found = interval(drawn, level=level)
+            found = interval(drawn, level=level, method=settings.method)
             return float(found.low[part]), float(found.high[part])
 
         method = METHODS[whole.methods[part]]
-    if drawn.units < 2:
+    if settings.intervals_only:
+        p, test = math.nan, ""
+    elif drawn.units < 2:
         p, test = math.nan, "none: fewer than two records to compare"
     elif pair.shares[part] and not grouped:
         counts = (float(one.sum()), len(one), float(two.sum()), len(two))
@@ -89,11 +91,16 @@ def _tested(
 
 
 def recorded_test(a: Value, b: Value) -> Tested:
-    """From two recorded values alone: a normal test from their standard errors."""
+    """From two recorded values alone: a normal test from their standard errors.
+
+    At the level of their own intervals the difference's interval is made of these, so that it keeps their asymmetry.
+    """
     stderr = math.hypot(a.stderr, b.stderr)
     diff = b.mean - a.mean
 
     def bounds(level: float) -> tuple[float, float]:
+        if a.ci is not None and b.ci is not None and a.confidence == b.confidence == level:
+            return apart((a.mean, *a.ci), (b.mean, *b.ci))
         reach = normal_quantile((1.0 + level) / 2.0) * stderr
         return diff - reach, diff + reach
 

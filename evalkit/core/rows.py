@@ -12,6 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 from evalkit.core.errors import BackendError
 
 T = TypeVar("T")
+NOT_JUDGED = "not judged: "  # how the note of a record begins that nobody was asked about any more
+
 Floats = NDArray[np.float64]
 
 

@@ -20,16 +20,16 @@ from evalkit.core.asking import Tools
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import ModelMetric
 from evalkit.core.errors import BackendRefused, BudgetSpent, StoreError
-from evalkit.core.rows import Rows
+from evalkit.core.rows import NOT_JUDGED, Rows
 from evalkit.records.dataset import Chunk
 from evalkit.runner.measure import checked, values_of
 from evalkit.runner.models import Models
-from evalkit.runner.opponent import Outputs, beside
-from evalkit.runner.sequential import NOT_JUDGED
+from evalkit.runner.opponent import beside
 from evalkit.runner.sequential_ask import BATCH as BATCH_EARLY
 from evalkit.runner.sequential_ask import Early, allowed, forget, safe
 from evalkit.runner.watch import Progress
 from evalkit.store.calls import write_calls
+from evalkit.store.outputs import Outputs
 from evalkit.store.parts import Part, part_path, read_part, write_part
 
 BATCH = 50  # records; what a kill can lose of one metric, and their replies are in the cache

@@ -16,10 +16,9 @@ from evalkit.core.card import Card
 from evalkit.core.errors import StoreError
 from evalkit.core.rows import Floats
 from evalkit.core.run import Corrected, Run
-from evalkit.runner.baseline import cluster_codes
 from evalkit.stats.prediction_powered import FEWEST, prediction_powered
 from evalkit.store.cards import cards_of, read_card
-from evalkit.store.table import Table
+from evalkit.store.table import Table, cluster_codes
 
 Fetch = Callable[[Sequence[int]], list[Mapping[str, Any]]]
 

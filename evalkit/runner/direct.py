@@ -12,7 +12,7 @@ from pathlib import Path
 from evalkit.core.run import Run
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import DataSet
-from evalkit.runner.baseline import Baseline, NoBaseline, load_run
+from evalkit.runner.baseline import Baseline
 from evalkit.runner.checkpoint import new_id
 from evalkit.runner.execute import measure_into, planned
 from evalkit.runner.finish import finished
@@ -20,6 +20,7 @@ from evalkit.runner.generate_runs import answered
 from evalkit.runner.models import Models, account_of, make_backends
 from evalkit.runner.watch import Progress, Quiet
 from evalkit.specs.suite import Suite
+from evalkit.store.runs import NoBaseline, load_run
 
 
 def evaluate_directly(suite: Suite, data: DataSet, workers: Workers) -> Run:

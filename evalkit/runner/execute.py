@@ -16,7 +16,7 @@ from evalkit.core.run import Run
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import Chunk, DataSet
 from evalkit.runner.ask import Asking, calls_path, part_paths
-from evalkit.runner.baseline import Baseline, NoBaseline, baselines
+from evalkit.runner.baseline import Baseline, baselines
 from evalkit.runner.checkpoint import RunFolder, open_run
 from evalkit.runner.corrected import with_corrections
 from evalkit.runner.engine_local import measured
@@ -34,6 +34,7 @@ from evalkit.store.calls import merge_calls, record
 from evalkit.store.catalog import Catalog
 from evalkit.store.merge import merging
 from evalkit.store.parts import columns_of
+from evalkit.store.runs import NoBaseline
 from evalkit.store.split import split
 from evalkit.store.table import Table
 

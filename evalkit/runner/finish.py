@@ -18,14 +18,14 @@ from evalkit.core.described import described
 from evalkit.core.rows import Rows
 from evalkit.core.run import GateResult, Run, Status, Usage, Value
 from evalkit.core.signature import fingerprint
-from evalkit.runner.baseline import Baseline, cluster_codes, compare
+from evalkit.runner.baseline import Baseline, compare
 from evalkit.runner.gate import Evidence, judge_gates
 from evalkit.runner.plan import Plan
-from evalkit.runner.sequential_finish import anytime_slices, anytime_values, sequential_of, stopped_early
+from evalkit.runner.sequential_finish import anytime_slices, anytime_values, sequential_of
 from evalkit.runner.values import Measured, Settings, slices, values
 from evalkit.specs.passes import Passes, passes_of
 from evalkit.specs.suite import MetricSpec, Suite
-from evalkit.store.table import Table
+from evalkit.store.table import Table, cluster_codes
 
 
 def finished(
@@ -104,7 +104,7 @@ def differences(plan: Plan, table: Table, baseline: Baseline) -> dict[str, tuple
         theirs = [baseline.run.metrics.get(name) for name in spec.full_names]
         if not any(value is not None and value.fingerprint == plan.fingerprint(spec) for value in theirs):
             continue
-        if stopped_early(table, spec.label):
+        if table.stopped_early(spec.label):
             continue
         tested = compare(spec.label, spec.metric, table, ours, baseline.table, theirs_all, settings_of(plan.suite))
         if tested is not None:

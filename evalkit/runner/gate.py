@@ -15,14 +15,15 @@ from evalkit.core.errors import EvalkitError, quote
 from evalkit.core.rows import Rows
 from evalkit.core.run import GateResult, Outcome, Value
 from evalkit.reports import numbers
-from evalkit.runner.baseline import Baseline, Difference, NoBaseline, cluster_codes, compare, from_values
+from evalkit.runner.baseline import Baseline, Difference, compare, from_values
 from evalkit.runner.sequential import Sequential, result_of
 from evalkit.runner.sequential_order import Kept
 from evalkit.runner.values import Measured, Settings, values
 from evalkit.specs.suite import GateSpec, Suite
 from evalkit.stats.power import more_needed, more_of_share
 from evalkit.stats.proportion import wilson_bounds
-from evalkit.store.table import Table
+from evalkit.store.runs import NoBaseline
+from evalkit.store.table import Table, cluster_codes
 
 NAMED = 20  # failing records named in a reason
 FEWEST = 5  # records (or clusters) from which a bootstrap interval decides; of fewer it is far too narrow

@@ -12,13 +12,13 @@ from numpy.typing import NDArray
 
 from evalkit.core.contracts import CorpusMetric
 from evalkit.reports.matrix import Line, Matrix, matrix
-from evalkit.runner.baseline import Baseline, cluster_codes, compare
+from evalkit.runner.baseline import Baseline, compare
 from evalkit.runner.execute import Outcome
 from evalkit.runner.finish import covered, differences, drawn, measured_of, settings_of
 from evalkit.runner.values import Measured, slices, values
 from evalkit.specs.generate import Route
 from evalkit.store.files import write_text
-from evalkit.store.table import Table
+from evalkit.store.table import Table, cluster_codes
 
 FILE = "matrix.json"
 

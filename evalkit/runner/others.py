@@ -10,12 +10,12 @@ from typing import Any
 from evalkit.core.errors import EvalkitError, Problem, SpecError, UnknownName, quote
 from evalkit.core.run import Run
 from evalkit.records.dataset import DataSet
-from evalkit.runner.baseline import find_run
-from evalkit.runner.opponent import outputs_of
 from evalkit.runner.review import column
 from evalkit.runner.stores import catalog_at
 from evalkit.specs.load import load_suite
 from evalkit.specs.suite import MetricSpec
+from evalkit.store.outputs import outputs_of
+from evalkit.store.runs import find_run
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from evalkit.core.asking import Backend
 from evalkit.core.contracts import Measure, Metric, ModelMetric
 from evalkit.core.signature import canonical, fingerprint
 from evalkit.records.dataset import DataSet
-from evalkit.runner.opponent import Outputs
 from evalkit.specs.generate import Variant
 from evalkit.specs.suite import MetricSpec, Suite
+from evalkit.store.outputs import Outputs
 
 
 @dataclass(frozen=True)

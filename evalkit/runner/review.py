@@ -15,8 +15,8 @@ from evalkit.core.rows import Floats
 from evalkit.core.run import Run
 from evalkit.records.dataset import DataSet, scan
 from evalkit.records.formats import shown
-from evalkit.runner.opponent import data_of
 from evalkit.stats import sampling
+from evalkit.store.outputs import data_of
 from evalkit.store.table import ROWS, SCORES, Table
 
 STRATEGIES = ("random", "stratified", "uncertain", "disagreement")

@@ -9,12 +9,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.comparison.pairing import aligned
 from evalkit.core.contracts import Measure
 from evalkit.core.errors import EvalkitError
-from evalkit.core.rows import Floats, Rows
+from evalkit.core.rows import NOT_JUDGED, Floats, Rows
 from evalkit.core.run import GateResult, Outcome, Value
 from evalkit.reports import numbers
-from evalkit.runner.baseline import Baseline, aligned
+from evalkit.runner.baseline import Baseline
 from evalkit.runner.sequential_order import Kept, Order
 from evalkit.runner.values import Measured, Settings
 from evalkit.specs.suite import GateSpec, MetricSpec
@@ -22,8 +23,6 @@ from evalkit.stats.normal import normal_quantile
 from evalkit.stats.power import more_needed
 from evalkit.stats.sequential import BoundedTest, Side, betting_interval
 from evalkit.stats.sequential_unbounded import UnboundedTest, unbounded_interval
-
-NOT_JUDGED = "not judged: "  # how the note of a record begins that nobody was asked about any more
 
 
 @dataclass(frozen=True)

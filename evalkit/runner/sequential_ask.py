@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.core.contracts import Measure, ModelMetric
-from evalkit.core.rows import Rows
+from evalkit.core.rows import NOT_JUDGED, Rows
 from evalkit.records.dataset import Chunk
 from evalkit.runner.baseline import Baseline
 from evalkit.runner.gate import selected
 from evalkit.runner.measure import values_of
 from evalkit.runner.plan import Plan
-from evalkit.runner.sequential import NOT_JUDGED, Trial, labels_of, question_of
+from evalkit.runner.sequential import Trial, labels_of, question_of
 from evalkit.runner.sequential_order import Blocks, Columns, Order
 from evalkit.specs.suite import Suite
 from evalkit.store.parts import Part, part_path, read_part, write_part

@@ -11,7 +11,7 @@ from evalkit.core.run import Slice, Value
 from evalkit.runner.baseline import Baseline
 from evalkit.runner.gate import selected
 from evalkit.runner.plan import Plan
-from evalkit.runner.sequential import NOT_JUDGED, Sequential, Trial, anytime, judged_of, labels_of, question_of
+from evalkit.runner.sequential import Sequential, Trial, anytime, judged_of, labels_of, question_of
 from evalkit.runner.sequential_order import Order
 from evalkit.runner.values import Measured, Settings
 from evalkit.specs.passes import Passes
@@ -47,11 +47,6 @@ def sequential_of(plan: Plan, table: Table, measured: Sequence[Measured], baseli
     if found.judged:
         found.calls = _calls_each(table.folder)
     return found
-
-
-def stopped_early(table: Table, label: str) -> bool:
-    """Whether some records of a metric were not judged, as its gates had decided."""
-    return any(note.startswith(NOT_JUDGED) for note in table.notes(label, "skipped").values())
 
 
 def anytime_values(

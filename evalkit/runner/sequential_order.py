@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch
 from evalkit.records.dataset import Chunk
-from evalkit.runner.opponent import Outputs, beside
+from evalkit.runner.opponent import beside
+from evalkit.store.outputs import Outputs
 
 FIRST_BLOCK, LARGEST_BLOCK = 5_000, 80_000  # records read at once; blocks double, so that the data are read few times
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.core.errors import StoreError, quote
-from evalkit.core.rows import Floats
+from evalkit.core.rows import NOT_JUDGED, Floats
 from evalkit.store.arrow import codes, present, to_floats, told_of
 
 if TYPE_CHECKING:
@@ -102,6 +102,10 @@ class Table:
         column = self._note(f"{label}.{kind}")
         return np.zeros(self.n, dtype=bool) if column is None else present(column)
 
+    def stopped_early(self, label: str) -> bool:
+        """Whether some records of a metric were not judged, as its gates had decided."""
+        return any(note.startswith(NOT_JUDGED) for note in self.notes(label, "skipped").values())
+
     def _note(self, name: str) -> pa.ChunkedArray | None:
         if name not in self._held:
             if name not in self._names_of_scores():
@@ -156,6 +160,18 @@ class Table:
         except Exception as error:
             raise _damaged(self.folder / file, error) from error
         return column
+
+
+def cluster_codes(table: Table) -> NDArray[np.int64] | None:
+    """The cluster of each record as a code, shape (n,); a record without one is a cluster of its own. None: no column."""
+    if "cluster" not in table.attributes:
+        return None
+    kept, names = table.codes("cluster")
+    codes = kept.copy()
+    if None in names:
+        alone = codes == names.index(None)
+        codes[alone] = len(names) + np.arange(int(alone.sum()))
+    return codes
 
 
 def read_whole(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
