@@ -382,3 +382,13 @@ def test_a_gate_that_cannot_stop_early_is_an_error_with_a_way_out(project: Path,
         evalkit.run(project / "s.yaml")
     assert what in str(caught.value)
     assert not (project / ".evalkit").exists()
+
+
+def test_compare_gives_no_verdict_on_a_metric_whose_judging_stopped_early(ran: Any, project: Path) -> None:
+    whole = ran(answers(600, 0.6), "[{metric: errors, max: 0.5}]")
+    early = ran(answers(600, 0.95, seed=2), "[{metric: good, min: 0.7, sequential: true}]")
+    assert early["metrics"]["good"]["n"] < 600
+    found = evalkit.compare(*(project / ".evalkit/runs" / told["run_id"] for told in (whole, early)))["good"]
+    assert found.verdict == "inconclusive"
+    assert found.test.startswith("none: judging stopped early")
+    assert found.ci is None
