@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from evalkit.core.errors import Problem, SpecError, quote
+from evalkit.cli.running import check_writable
 from evalkit.experiment.analyse import Design, analyse
 from evalkit.store.files import write_text
 
@@ -28,9 +27,7 @@ class Outputs:
 
     def check(self) -> None:
         """Raise where a file could not be written, before anything is read."""
-        for option, path in (("--html", self.html), ("--markdown", self.markdown)):
-            if path is not None and (path.is_dir() or not _writable(path)):
-                raise SpecError(Problem(option, f"{quote(str(path))} cannot be written", "name a file in a folder that can be"))
+        check_writable({"--html": self.html, "--markdown": self.markdown})
 
 
 def run_ab(file: str, design: Design, outputs: Outputs) -> int:
@@ -83,9 +80,3 @@ def _waiting(file: str | None) -> Iterator[None]:
         return
     with console.status(f"reading {one_line(file, 60)}"):
         yield
-
-
-def _writable(path: Path) -> bool:
-    """Whether a file may come to be at ``path``, its folders made where they are missing."""
-    folder = next(parent for parent in path.resolve().parents if parent.exists())
-    return folder.is_dir() and os.access(folder, os.W_OK)

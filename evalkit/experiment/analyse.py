@@ -18,6 +18,7 @@ from evalkit.experiment.log import Log, opened
 from evalkit.experiment.overview import Overview, look, slices
 from evalkit.experiment.spec import MetricSpec, parse_covariates, parse_margins, parse_metric, with_options
 from evalkit.experiment.units import Sums, sums_of
+from evalkit.reports.numbers import p_equals
 from evalkit.stats import sample_ratio
 from evalkit.stats.anytime import PLANNED
 
@@ -219,7 +220,7 @@ def _notes(found: Experiment, question: Question, design: Design, columns: Colle
         worst = max(found.srm.expected, key=lambda name: abs(found.srm.observed[name] - found.srm.expected[name]))
         notes.append(
             f"Sample-ratio mismatch: {worst} has {found.srm.observed[worst]:,} units where the split gives "
-            f"{found.srm.expected[worst]:,.0f} (p = {found.srm.p:.1g}). Something loses or adds units of one variant, and "
+            f"{found.srm.expected[worst]:,.0f} ({p_equals(found.srm.p)}). Something loses or adds units of one variant, and "
             "every difference below may come from that. "
             + ("Verdicts stand only because --ignore-srm was given." if found.srm.ignored else "Verdicts are withheld.")
         )

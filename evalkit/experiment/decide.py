@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from evalkit.core.experiment import Effect, Verdict
 from evalkit.experiment.effect import Compared
 from evalkit.experiment.spec import MetricSpec
+from evalkit.reports.numbers import p_equals
 from evalkit.stats import anytime
 from evalkit.stats.experiment import above, below, within
 from evalkit.stats.multiple import adjust
@@ -117,7 +118,7 @@ def _verdict(spec: MetricSpec, one: Compared, p: float, p_margin: float, rules: 
     if p <= rules.alpha:
         return ("better" if (one.difference.diff > 0.0) == spec.higher_is_better else "worse"), ""
     if one.difference.p <= rules.alpha:
-        return "inconclusive", f"p = {one.difference.p:.2g} alone, but not among so many tests"
+        return "inconclusive", f"{p_equals(one.difference.p)} alone, but not among so many tests"
     return "inconclusive", one.difference.why or _more(spec, one, rules)
 
 

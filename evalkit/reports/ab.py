@@ -116,15 +116,6 @@ def story(found: Experiment) -> Story:
     )
 
 
-def p_text(p: float) -> str:
-    """A p value: ``0.213``, ``0.012``, ``< 0.001``; "" where there is none."""
-    if math.isnan(p):
-        return ""
-    if p < 0.001:
-        return "< 0.001"
-    return f"{p:.3f}" if p < 0.9995 else "1"
-
-
 def lift_text(lift: float, low: float, high: float) -> tuple[str, str]:
     """A lift and its interval in percent: ``+4.1%`` and ``+1.2% to +7.0%``."""
     if math.isnan(lift):
@@ -149,6 +140,7 @@ def _block(one: Measured, found: Experiment) -> MetricBlock:
     for name, effect in one.treatments.items():
         lift, lift_interval = lift_text(effect.lift, *effect.lift_ci)
         known = not math.isnan(effect.ci[0])
+        p = effect.p_margin if one.guardrail and one.margin else effect.p_adjusted
         rows.append(
             EffectRow(
                 name,
@@ -158,7 +150,7 @@ def _block(one: Measured, found: Experiment) -> MetricBlock:
                 numbers.signed_interval(*effect.ci, digits) if known else "",
                 lift,
                 lift_interval,
-                p_text(effect.p_margin if one.guardrail and one.margin else effect.p_adjusted),
+                "" if math.isnan(p) else numbers.p_value(p),
                 effect.verdict,
                 effect.reason,
                 numbers.count(effect.n),
@@ -213,12 +205,7 @@ def _headline(found: Experiment) -> str:
 def _split(found: Experiment) -> str:
     units = " / ".join(numbers.count(n) for n in found.units.values())
     verdict = "as planned" if found.srm.ok else "NOT AS PLANNED"
-    return f"{units}   {verdict} ({found.srm.test}, p {_equals(found.srm.p)})"
-
-
-def _equals(p: float) -> str:
-    told = p_text(p)
-    return told if told.startswith("<") else f"= {told}"
+    return f"{units}   {verdict} ({found.srm.test}, {numbers.p_equals(found.srm.p)})"
 
 
 def _facts(found: Experiment) -> Iterable[tuple[str, str]]:

@@ -106,21 +106,12 @@ def difference_row(name: str, value: Compared, of: str = "") -> DifferenceRow:
         b_text=numbers.number(value.b, digits),
         diff_text=numbers.signed(value.diff, digits) if math.isfinite(value.diff) else numbers.NOTHING,
         interval_text=numbers.signed_interval(low, high, digits) if value.ci else "",
-        p_text=p_value(value.p),
-        adjusted_text=p_value(value.p_adjusted),
+        p_text=numbers.p_value(value.p),
+        adjusted_text=numbers.p_value(value.p_adjusted),
         verdict=value.verdict,
         note=said(value, digits),
         of=one_line(of, 80),
     )
-
-
-def p_value(p: float) -> str:
-    """``0.032``, ``0.0031``, ``< 0.0001``."""
-    if math.isnan(p):
-        return numbers.NOTHING
-    if p < 0.0001:
-        return "< 0.0001"
-    return f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
 
 
 def said(value: Compared, digits: int) -> str:

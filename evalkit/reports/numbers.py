@@ -97,6 +97,21 @@ def percent(share: float) -> str:
     return f"{share * 100:.1f}".removesuffix(".0").replace("-", MINUS) + "%"
 
 
+def p_value(p: float) -> str:
+    """A p value: ``0.213``, ``0.0031``, ``< 0.0001``; NaN is an en dash."""
+    if math.isnan(p):
+        return NOTHING
+    if p < 0.0001:
+        return "< 0.0001"
+    return f"{p:.4f}" if p < 0.01 else f"{p:.3f}"
+
+
+def p_equals(p: float) -> str:
+    """The same in a sentence: ``p = 0.213``, ``p < 0.0001``."""
+    told = p_value(p)
+    return f"p {told}" if told.startswith("<") else f"p = {told}"
+
+
 def duration(seconds: float) -> str:
     """A time span as a clock shows it: ``0:04``, ``12:30``, ``1:02:03``."""
     if not math.isfinite(seconds):

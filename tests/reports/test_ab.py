@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from evalkit.experiment.analyse import Design, analyse
-from evalkit.reports.ab import lift_text, p_text, story
+from evalkit.reports.ab import lift_text, story
 from evalkit.reports.ab_pages import ab_html, ab_json, ab_markdown, print_ab
 
 EVIL = "<script>alert(1)</script>|`x`"
@@ -125,9 +125,6 @@ def test_a_forest_of_lifts_is_drawn_for_each_treatment():
     assert "Lift of" in page
 
 
-@pytest.mark.parametrize(("p", "text"), [(0.04, "0.040"), (0.0004, "< 0.001"), (1.0, "1"), (float("nan"), "")])
-def test_p_values(p, text):
-    assert p_text(p) == text
 
 
 def test_lifts_are_percentages():

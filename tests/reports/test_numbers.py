@@ -81,3 +81,17 @@ def test_words_for_counts_shares_and_spans():
     assert numbers.rate(0.42) == "0.4"
     assert numbers.score(1.0) == "1"
     assert numbers.score(0.5, 3) == "0.500"
+
+
+@pytest.mark.parametrize(
+    ("p", "text", "told"),
+    [
+        (0.04, "0.040", "p = 0.040"),
+        (0.0031, "0.0031", "p = 0.0031"),
+        (4e-5, "< 0.0001", "p < 0.0001"),
+        (1.0, "1.000", "p = 1.000"),
+        (float("nan"), "–", "p = –"),
+    ],
+)
+def test_every_report_writes_a_p_value_alike(p, text, told):
+    assert (numbers.p_value(p), numbers.p_equals(p)) == (text, told)
