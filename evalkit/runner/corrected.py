@@ -75,7 +75,8 @@ def correct(card: Card, table: Table, judged: Floats, fetch: Fetch, confidence: 
 
     Labels of this run's own outputs make a prediction-powered estimate. Where there are too few, those of the card's run are
     carried over: the judge is taken to be off by as much here as it was there (λ = 1; a smaller one would pull the run's mean
-    towards that of the labelled records, which may be better or worse ones).
+    towards that of the labelled records, which may be better or worse ones). So they are where some of the labelled outputs are
+    others now: those that stayed the same (short ones, easy ones) are no random sample of the run.
     """
     scored = np.flatnonzero(~np.isnan(judged))
     if not len(scored):
@@ -108,7 +109,8 @@ def correct(card: Card, table: Table, judged: Floats, fetch: Fetch, confidence: 
 
 
 def _own(card: Card, table: Table, judged: Floats, fetch: Fetch) -> NDArray[np.int64]:
-    """The labelled records whose very outputs are in this run: pairs of a place in it and one in the card, (k, 2)."""
+    """The labelled records that are in this run with the very outputs that were labelled: pairs of a place in it and one in the
+    card, (k, 2); none where any of them has another output here."""
     known = card.labelled
     place = {name: at for at, name in enumerate(known.ids)}
     here = [(index, place[name]) for index, name in enumerate(table.ids) if name in place and not np.isnan(judged[index])]
@@ -119,8 +121,7 @@ def _own(card: Card, table: Table, judged: Floats, fetch: Fetch) -> NDArray[np.i
         kept = [pair for pair, record in zip(here, records) if digest(record.get("output")) == known.outputs[pair[1]]]
     else:  # the texts were not to be had: the same score twice is as much as can be known
         kept = [pair for pair in here if judged[pair[0]] == known.judged[pair[1]]]
-        kept = kept if len(kept) == len(here) else []
-    return np.array(kept, dtype=np.int64).reshape(-1, 2)
+    return np.array(kept if len(kept) == len(here) else [], dtype=np.int64).reshape(-1, 2)
 
 
 def _other(card: Card) -> tuple[float, float] | None:

@@ -230,6 +230,8 @@ class _Sample:
         )  # fmt: skip
 
     def tuned(self) -> float:
+        if not self.pool:  # there is nobody else to say anything of
+            return 0.0
         if self.pooled is not None:
             return self.pooled
         judge = self.of_labelled + self.of_pool
@@ -241,6 +243,7 @@ class _Sample:
         chosen: Kind = kind or ("score" if scale is not None else "t")
         if chosen == "score" and scale is None:
             raise ValueError("a score interval needs the scale of the labels")
+        lam = lam if self.pool else 0.0
         value, m = self.mean + lam * self.shift, self.holding
         if chosen != "normal" and m < FEWEST:
             return Powered(value, *(math.nan,) * 3, lam, self.n, m, self.pool, chosen, math.nan, level)

@@ -161,6 +161,20 @@ def test_other_outputs_under_the_same_ids_are_not_taken_for_the_labelled_ones(ju
     assert found.mean != pytest.approx(offset)
 
 
+def test_outputs_that_stayed_the_same_are_no_sample_of_a_run_that_changed(judged: tuple[Path, Rows, Run]) -> None:
+    """Half of the labelled outputs are others now: the rest are enough in number, but chosen by what the system did."""
+    folder, labels, run = judged
+    card = card_of(folder, labels[:100], run)
+    rows = [json.loads(line) for line in (folder / "data.jsonl").read_text().splitlines()]
+    write(folder / "data.jsonl", [{**row, "output": row["output"] if at % 2 else "other"} for at, row in enumerate(rows)])
+    found = run_of(folder)["quality"].corrected
+    assert found is not None
+    assert (found.here, found.labels) == (False, 100)
+    assert "carried over" in found.why
+    offset = sum(row["label"] for row in labels[:100]) / 100 - sum(card.labelled.judged) / 100
+    assert found.mean == pytest.approx(run["quality"].mean + offset), "the judge's own mean of this run, and what it is off by"
+
+
 def test_a_rectifier_that_is_carried_over_follows_the_new_outputs(judged: tuple[Path, Rows, Run]) -> None:
     """Outputs that the judge finds two points better are two points better: nothing pulls them back to the labelled ones."""
     folder, labels, run = judged

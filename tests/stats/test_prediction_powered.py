@@ -134,6 +134,18 @@ def test_clusters_of_one_change_nothing_and_copies_tell_nothing_new() -> None:
     assert twice.width == pytest.approx(plain.width, rel=1e-9), "each record twice is no more than once"
 
 
+@pytest.mark.parametrize("clustered", [False, True])
+@pytest.mark.parametrize("lam", [None, 1.0])
+def test_without_a_pool_the_labels_are_all_there_is(clustered: bool, lam: float | None) -> None:
+    """A run that is labelled to its last record: there is nothing that the judge could add."""
+    rng = np.random.default_rng(6)
+    y = rng.normal(4.0, 1.0, 60)
+    names = (np.arange(60) // 2, np.empty(0, dtype=np.int64)) if clustered else None
+    found = prediction_powered(y, y + rng.normal(1.0, 0.3, 60), [], lam=lam, clusters=names)
+    alone = labels_alone(y, clusters=names[0] if names else None)
+    assert (found.value, found.low, found.high, found.lam) == (alone.value, alone.low, alone.high, 0.0)
+
+
 def test_one_record_on_both_sides_is_one_unit() -> None:
     """Labels drawn from the run with unequal chances: the pool is the whole run, and nothing is counted as independent twice."""
     y, f, u, _ = made(6)
