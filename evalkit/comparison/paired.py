@@ -162,4 +162,6 @@ def _p(
         return mcnemar_exact(int((apart > 0).sum()), int((apart < 0).sum())), "McNemar exact"
     if flip is not None:
         return float(flip.p[part]), f"paired permutation{clustered}{', exact' if flip.exact else ''}"
+    if pair.shares[part]:  # what its interval stands for
+        return p_of(bounds), f"score test{clustered}"
     return p_of(bounds, least=1.0 / (settings.resamples + 1)), f"paired bootstrap{clustered}"

@@ -13,7 +13,7 @@ from evalkit.stats.equivalence import tost_p
 from evalkit.stats.multiple import adjust
 from evalkit.stats.power import minimum_detectable, needed
 
-FEWEST = 5  # records (or clusters) from which a difference is called better or worse
+FEWEST = 5  # records (or clusters) from which a difference is called better, worse or none that matters
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,10 @@ def compared(tested: Tested, facts: Facts, settings: Settings) -> Compared:
     stderr = tested.stderr
     detectable = minimum_detectable(stderr, level=settings.confidence, df=df) if stderr > 0.0 else math.nan
     effect = facts.margin if facts.margin is not None else abs(tested.diff)
+    equivalent = math.nan
+    if facts.margin is not None and known and tested.units >= FEWEST:
+        least = 1.0 / (settings.resamples + 1) if "bootstrap" in tested.method else 1e-6
+        equivalent = tost_p(tested.bounds, facts.margin, least=least)
     return Compared(
         a=tested.a,
         b=tested.b,
@@ -52,7 +56,7 @@ def compared(tested: Tested, facts: Facts, settings: Settings) -> Compared:
         verdict="inconclusive",
         needed=needed(stderr, tested.n, effect, level=settings.confidence) if stderr > 0.0 and effect > 0.0 else None,
         margin=facts.margin,
-        p_equivalent=tost_p(tested.bounds, facts.margin) if facts.margin is not None and known else math.nan,
+        p_equivalent=equivalent,
         stderr=stderr,
         gained=tested.gained,
         lost=tested.lost,
@@ -109,6 +113,8 @@ def _verdict(value: Compared, alpha: float) -> tuple[Verdict, str]:
         if value.wins is None:
             return "inconclusive", "it differs, and neither direction is better"
         return ("better", "") if value.wins else ("worse", "")
+    if value.p_adjusted <= alpha:
+        return "inconclusive", "the test finds a difference, and the interval does not"
     if value.p <= alpha < value.p_adjusted:
         return "inconclusive", "the difference may be chance: one of several tests"
     return "inconclusive", ""

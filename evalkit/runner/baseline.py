@@ -48,10 +48,11 @@ class Baseline:
 
 @dataclass(frozen=True)
 class Difference:
-    """Current minus baseline for one metric: an interval per part, of ``n`` records, and how it was tested."""
+    """Current minus baseline for one metric: an interval per part, of ``n`` records in ``units`` (clusters), and its test."""
 
     interval: Interval
     n: int
+    units: int
     test: Literal["paired", "unpaired"]
     same: bool = False  # every scored record stands in both runs, with the same rows
 
@@ -106,7 +107,7 @@ def _difference(
     values = np.array([one.diff for one in tested])
     methods = tuple(one.method or "none" for one in tested)
     found = Interval(values, bounds[:, 0], bounds[:, 1], np.array(errors), tested[0].n, methods, how.confidence)
-    return Difference(found, tested[0].n, test, same)
+    return Difference(found, tested[0].n, tested[0].units, test, same)
 
 
 def baselines(suite: Suite, given: str | None, catalog: Catalog, out: Path | None = None) -> Callable[[str], Baseline]:

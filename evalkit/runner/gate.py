@@ -167,6 +167,10 @@ def _no_worse(
     # A lower-is-better metric is worse when it rises.
     sign = -1.0 if one.metric.direction(one.metric.parts[index]) is False else 1.0
     index = index if len(found.interval.value) > 1 else 0
+    if found.units < FEWEST and "bootstrap" in found.interval.methods[index] and not found.same:
+        told = numbers.counted(found.units, "cluster" if found.units < found.n else "record")
+        why = f"{told} in both runs: a gate on this metric asks for {FEWEST}"
+        return _result(gate, title, "inconclusive", float(found.interval.value[index]), None, why)
     diff, low, high = (float(getattr(found.interval, side)[index]) for side in ("value", "low", "high"))
     ci = (low, high)
     if any(map(math.isnan, (diff, low, high))):

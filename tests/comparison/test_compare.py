@@ -17,6 +17,7 @@ import evalkit
 from evalkit import Run, SpecError
 from evalkit.comparison.settings import Settings
 from evalkit.core.compared import Compared
+from evalkit.stats.pairs import paired_share
 
 WORDS = "the server sends a fresh answer when its cached copy is stale".split()
 
@@ -120,6 +121,13 @@ class TestTheTestThatSuits:
         assert found.p > alone.p
         assert grouped.comparisons[0].matched.clusters == 20
 
+    def test_a_share_that_is_to_be_bootstrapped_says_which_test_it_got(self) -> None:
+        a, b = flags(200, 20, 8)
+        found = evalkit.compare(of(right(a)), of(right(b)), test="bootstrap")["exact_match"]
+        assert (found.test, found.method) == ("score test", "Tango score interval")
+        low, high = paired_share(np.repeat([1.0, -1.0, 0.0], [20, 8, 172]), None, 1.0 - found.p)
+        assert min(abs(low), abs(high)) == pytest.approx(0.0, abs=1e-6)
+
     def test_quantiles_are_compared_too(self) -> None:
         rng = np.random.default_rng(3)
         base = rng.exponential(300.0, 400)
@@ -149,6 +157,29 @@ class TestVerdicts:
         assert evalkit.compare(*runs, margins={"exact_match": 0.02})["exact_match"].verdict == "equivalent"
         assert evalkit.compare(*runs, margins={"exact_match": 0.001})["exact_match"].verdict == "inconclusive"
         assert evalkit.compare(*runs)["exact_match"].verdict == "inconclusive"
+
+    def test_a_handful_of_records_shows_no_equivalence(self) -> None:
+        few = [{"id": str(at), "output": "x", "latency_ms": 100.0} for at in range(4)]
+        found = evalkit.compare(of(few, ["latency"]), of(few, ["latency"]), margins={"latency.mean": 0.5})["latency.mean"]
+        assert found.verdict == "inconclusive"
+        assert math.isnan(found.p_equivalent)
+
+    def test_resamples_show_equivalence_no_surer_than_they_can(self) -> None:
+        rng = np.random.default_rng(0)
+        base = rng.normal(100.0, 5.0, 300)
+        runs = [
+            of(
+                [
+                    {"id": str(at), "output": "x", "latency_ms": x}
+                    for at, x in enumerate((base + rng.normal(0.0, 1.0, 300)).tolist())
+                ],
+                ["latency"],
+            )
+            for _ in range(2)
+        ]
+        found = evalkit.compare(*runs, margins={"latency.mean": 5.0}, resamples=400)["latency.mean"]
+        assert found.verdict == "equivalent"
+        assert found.p_equivalent == pytest.approx(1.0 / 401.0)
 
     def test_lower_is_better_turns_the_verdict(self) -> None:
         found = evalkit.compare(of(texts(200, 0.8, 1), ["levenshtein"]), of(texts(200, 0.5, 2), ["levenshtein"]))

@@ -204,6 +204,19 @@ def test_a_handful_of_scores_decides_no_gate(n: int) -> None:
     assert found.reason == f"0.900; {n} record{'s' if n > 1 else ''}: a gate on this metric asks for 5"
 
 
+@pytest.mark.parametrize("n", [2, 4])
+def test_a_handful_of_pairs_decides_no_gate(n: int) -> None:
+    """Of two normal differences whose mean is the margin, 15 % would pass, not 2.5 %."""
+    scores = np.linspace(0.80, 0.81, n)
+    gate = {"rule": "no_worse_than", "baseline": "baseline", "margin": 0.05}
+    found = judged(scores + 0.001 * np.arange(n), gate, Score(), then=scores)
+    assert found.outcome == "inconclusive"
+    assert found.reason == f"{n} records in both runs: a gate on this metric asks for 5"
+    grouped = judged(scores.repeat(20) + 0.001 * np.arange(20 * n), gate, Score(), then=scores.repeat(20), size=20)
+    assert grouped.reason == f"{n} clusters in both runs: a gate on this metric asks for 5"
+    assert judged(scores, gate, Score(), then=scores).outcome == "pass", "nothing changed"
+
+
 def test_records_of_one_cluster_decide_no_gate() -> None:
     scores = np.random.default_rng(0).random(300)
     mean = judged(scores, {"rule": "min", "bound": 0.1}, Score(), size=300)
