@@ -23,7 +23,10 @@ _SIDES = {"output": 1.0, "other": 0.0, "c": 0.5}
 
 @dataclass(frozen=True)
 class Chosen:
-    """The labels of one judge, a line a record: the mean and the median over raters, or what an adjudicator decided."""
+    """The labels of one judge, a line a record: the mean and the median over raters, or what an adjudicator decided.
+
+    ``weights`` is None where all weigh the same: a sample that was drawn with equal chances is a plain one.
+    """
 
     ids: tuple[str, ...]
     means: Floats
@@ -80,7 +83,7 @@ class People:
             np.array(means, dtype=np.float64),
             np.array(medians, dtype=np.float64),
             tuple(output if isinstance(output, str) else None for output in outputs),
-            np.array(weights, dtype=np.float64) if told == len(ids) else None,
+            np.array(weights, dtype=np.float64) if told == len(ids) and len(set(weights)) > 1 else None,
             len(raters),
             _ratings(numbers, ids),
             tuple(notes),

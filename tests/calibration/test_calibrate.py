@@ -366,6 +366,15 @@ def test_several_raters_come_to_their_mean_and_an_adjudicator_decides(judged: tu
     assert card.labelled.labels[0] == 3.0
 
 
+def test_labels_that_were_drawn_with_equal_chances_are_a_plain_sample(judged: tuple[Path, Rows, Run]) -> None:
+    """As `annotate --sample` writes them: each of 50 stands for four."""
+    folder, labels, run = judged
+    plain = card_of(folder, labels[:50], run)
+    weighed = card_of(folder, [{**row, "sampling_weight": 4.0} for row in labels[:50]], run)
+    assert weighed.corrected == plain.corrected
+    assert (weighed.pool, weighed.labelled.weights) == (150, ())
+
+
 def test_labels_that_were_drawn_with_unequal_chances_are_weighed(project: Path) -> None:
     _, labels = make(project, 2_000)
     run = run_of(project)
