@@ -18,6 +18,7 @@ from evalkit.core.run import Run, Value
 from evalkit.reports.numbers import count, counted
 from evalkit.runner.corrected import digest, to_scale
 from evalkit.stats.prediction_powered import FEWEST
+from evalkit.store.cards import is_fingerprint
 from evalkit.store.outputs import data_of
 from evalkit.store.table import ROWS, SCORES, Table
 
@@ -111,6 +112,9 @@ def gather(run: Run, judge: str, people: People, root: Path, scale: tuple[float,
     scores = table.scores(name)
     if scores is None:
         raise SpecError(Problem("--run", f"the run {run.run_id} has no scores of {name}", "run the suite again"))
+    if not is_fingerprint(run.metrics[name].fingerprint):
+        what = f"the run {run.run_id} does not tell the fingerprint of {name}, by which its card is found again"
+        raise SpecError(Problem("--run", what, "run the suite again"))
     metric = str(run.uses.get(label, {}).get("metric") or label)
     chosen = people.of(label, metric, judge)
     notes = list(chosen.notes)
@@ -137,7 +141,7 @@ def gather(run: Run, judge: str, people: People, root: Path, scale: tuple[float,
         if these:
             notes.append(f"{_labels(len(these))} left out: {what} ({_few(these)})")
     if len(found) < FEWEST:
-        what = f"{_labels(len(found))} of {len(chosen.ids)} fit the run: too few to say anything of a judge"
+        what = f"{count(len(found))} of {count(len(chosen.ids))} labels fit the run: too few to say anything of a judge"
         raise SpecError(Problem(people.path, what, "some 50 are a beginning"))
     indices, of = (np.array(column, dtype=np.int64) for column in zip(*sorted(found)))
     values, middle = chosen.means[of], chosen.medians[of]

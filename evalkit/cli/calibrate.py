@@ -26,7 +26,7 @@ def calibrate(
     probe_records: Annotated[int, typer.Option(min=3, help="Records that each probe asks about.")] = 50,
     repeats: Annotated[int, typer.Option(min=2, help="How often the probe `repeats` asks.")] = 5,
     confidence: Annotated[float, typer.Option(min=0.5, max=0.999, help="Of the intervals.")] = 0.95,
-    seed: Annotated[int, typer.Option(help="Of everything random.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of everything random.")] = 0,
     store: Annotated[Optional[str], typer.Option(help="A folder or database URL for runs and cards.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the card as JSON alone on stdout.")] = False,
     html: Annotated[Optional[Path], typer.Option(help="Write the card as an HTML page.")] = None,

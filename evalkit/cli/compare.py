@@ -24,7 +24,7 @@ def compare(
     adjust: Annotated[str, typer.Option(help="How p values are adjusted for many tests: holm, bh or none.")] = "holm",
     confidence: Annotated[float, typer.Option(help="The level of the intervals.")] = 0.95,
     resamples: Annotated[int, typer.Option(help="Of the bootstrap and the permutations.")] = 10_000,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same digits.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="The same seed gives the same digits.")] = 0,
     changed: Annotated[int, typer.Option(min=0, help="How many of the records that changed most are listed.")] = 5,
     fail_on_worse: Annotated[bool, typer.Option("--fail-on-worse", help="Exit with 1 where any value is worse.")] = False,
     store: Annotated[Optional[str], typer.Option(help="The store in which runs are looked up.")] = None,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from evalkit.comparison.revive import Revived, revived
 from evalkit.core.compared import Named
-from evalkit.core.errors import EvalkitError, Problem, SpecError
+from evalkit.core.errors import EvalkitError, Problem, SpecError, UnknownName
 from evalkit.core.run import Run
 from evalkit.store.catalog import Catalog
 from evalkit.store.runs import find_run
@@ -71,7 +71,8 @@ def sides(names: Sequence[str | Run], catalog: Catalog | None, root: Path) -> li
         except SpecError as error:
             problems += error.problems
         except EvalkitError as error:
-            problems.append(Problem(str(name), str(error), "see `evalkit list runs`"))
+            hint = None if isinstance(error, UnknownName) else "see `evalkit list runs`"  # which tells it itself
+            problems.append(Problem("", str(error), hint))
     if problems:
         raise SpecError(problems)
     first = found[0].run

@@ -244,7 +244,7 @@ def _notes(found: Experiment, question: Question, design: Design, columns: Colle
 
 
 def _iso(span: tuple[float, float] | None) -> tuple[str, str] | None:
-    if span is None:
+    if span is None or not all(abs(at) < 2.5e11 for at in span):  # numbers that are no times: beyond the year 9892
         return None
     first, last = (datetime.fromtimestamp(at, UTC).isoformat(timespec="seconds").replace("+00:00", "Z") for at in span)
     return first, last

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evalkit.core.errors import Problem, SpecError, quote
-from evalkit.experiment.log import Log, identifier, is_number, is_time, literal
+from evalkit.experiment.log import Log, identifier, is_number, is_time, literal, seconds_of
 from evalkit.experiment.spec import MetricSpec, known_column
 
 
@@ -78,7 +78,7 @@ class Columns:
                 return f"epoch({column})"
             if kind == "VARCHAR":
                 return f"epoch(TRY_CAST({column} AS TIMESTAMPTZ))"
-            return f"CASE WHEN abs({number}) > 1e11 THEN {number} / 1000 ELSE {number} END"  # milliseconds
+            return seconds_of(number)
         if kind == "BOOLEAN":  # a cast would reach into the reader of CSV files, which then takes "True" for no number
             return f"CASE WHEN {column} THEN 1.0 WHEN NOT {column} THEN 0.0 END"
         if kind.startswith(("FLOAT", "DOUBLE")) or kind == "JSON":

@@ -124,6 +124,13 @@ def is_number(kind: str) -> bool:
     return kind in _NUMBERS or kind.startswith(_REALS)
 
 
+def seconds_of(number: str) -> str:
+    """SQL of a number that tells a time, as seconds since 1970: it may be of seconds, milli-, micro- or nanoseconds."""
+    units = ((1e17, 1e9), (1e14, 1e6), (1e11, 1e3))
+    cases = (f"WHEN abs({number}) > {over:g} THEN {number} / {unit:g}" for over, unit in units)
+    return f"CASE {' '.join(cases)} ELSE {number} END"
+
+
 def is_time(kind: str) -> bool:
     """Whether a DuckDB type holds times."""
     return kind == "DATE" or kind.startswith("TIMESTAMP")

@@ -11,7 +11,7 @@ from evalkit.core.errors import Problem, SpecError, quote
 from evalkit.core.experiment import Plan, PlanRow
 from evalkit.experiment.columns import Columns, Question
 from evalkit.experiment.effect import arms_of
-from evalkit.experiment.log import Log, identifier, is_number, is_time, opened
+from evalkit.experiment.log import Log, identifier, is_number, is_time, opened, seconds_of
 from evalkit.experiment.overview import look
 from evalkit.experiment.spec import parse_covariates, parse_metric, with_options
 from evalkit.experiment.units import sums_of
@@ -150,7 +150,7 @@ def _days(log: Log) -> float | None:
     elif kind == "VARCHAR":
         told = f"epoch(TRY_CAST({column} AS TIMESTAMPTZ))"
     elif is_number(kind):
-        told = f"CASE WHEN abs({column}) > 1e11 THEN {column} / 1000 ELSE {column} END"
+        told = seconds_of(f"CAST({column} AS DOUBLE)")
     else:
         return None
     ((seconds,),) = log.rows(f"SELECT max(t) - min(t) FROM (SELECT {told} AS t FROM {log.relation})")

@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 
 from evalkit.core.card import Card
-from evalkit.core.errors import StoreError
+from evalkit.core.errors import StoreError, quote
 from evalkit.store.files import write_text
 
 FOLDER = "cards"
@@ -33,7 +33,13 @@ def card_json(card: Card) -> str:
 
 
 def card_path(home: Path, fingerprint: str) -> Path:
-    """Where the card of a judge lies."""
+    """Where the card of a judge lies.
+
+    Raises:
+        StoreError: the fingerprint is none, and may be a path out of the store.
+    """
+    if not is_fingerprint(fingerprint):
+        raise StoreError(f"{quote(fingerprint)} is no fingerprint of a judge, by which its card could be found")
     return home / FOLDER / f"{fingerprint}.json"
 
 
@@ -43,8 +49,15 @@ def read_card(home: Path, fingerprint: str) -> Card | None:
     Raises:
         StoreError: the file is no card.
     """
+    if not is_fingerprint(fingerprint):
+        return None
     path = card_path(home, fingerprint)
-    return _read(path) if _NAME.match(fingerprint) and path.is_file() else None
+    return _read(path) if path.is_file() else None
+
+
+def is_fingerprint(text: str) -> bool:
+    """Whether a text is the sha256 of a judge; that of a file from outside may be anything."""
+    return _NAME.match(text) is not None
 
 
 def cards_of(home: Path, label: str, suite: str) -> list[Card]:
@@ -65,7 +78,7 @@ def _read(path: Path) -> Card:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is larger than {MOST_BYTES >> 20} MB")
         return Card.from_json(msgspec.json.decode(path.read_bytes()), str(path))
-    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise StoreError(
             f"{path}: this is no judge card ({said}); remove it, or make it again with evalkit calibrate"

@@ -33,7 +33,7 @@ def load_run(path: Path) -> Run:
         return Run.from_json(told, file.parent)
     except FileNotFoundError:
         raise SpecError(Problem(str(file), "there is no such results.json", "name a run id, latest:SUITE or a path")) from None
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise SpecError(Problem(str(file), f"this is not a results.json of evalkit ({said})")) from error
 

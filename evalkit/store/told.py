@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -75,12 +76,23 @@ class ToldSuite(msgspec.Struct):
     path: str | None = None
 
 
+class ToldGenerated(msgspec.Struct):
+    """How the outputs were made, where the run made them."""
+
+    file: str
+
+
 class ToldData(msgspec.Struct):
     """Which data it was."""
 
     path: str = ""
     sha256: str = ""
     n: int = 0
+    files: list[str] | None = None
+    fields: dict[str, str] | None = None
+    limit: int | None = None
+    shuffle: int | None = None
+    generated: ToldGenerated | None = None
 
 
 class ToldGit(msgspec.Struct):
@@ -134,3 +146,6 @@ class Told(msgspec.Struct):
         strange = [part for part in self.main.values() if part not in self.metrics]
         if strange:
             raise ValueError(f"main names {strange[0]}, which has no value")
+        made = self.dataset.generated
+        if made is not None and (made.file != Path(made.file).name or not made.file):
+            raise ValueError("dataset.generated.file is no file of the run's own folder")

@@ -14,13 +14,14 @@ from evalkit.calibration import probe, wanted
 from evalkit.calibration.calibrate import Settings, calibrate
 from evalkit.cli.calibrating import Wanted, calibrate_judge
 from evalkit.core.card import Card
-from evalkit.core.errors import SpecError, UnknownName
+from evalkit.core.errors import SpecError, StoreError, UnknownName
 from evalkit.core.run import Run
 from evalkit.judges.audit_probes import PROBES
 from evalkit.reports.card import view
 from evalkit.reports.card_pages import card_html, card_markdown
 from evalkit.reports.corrected import corrected_line, corrections
 from evalkit.store.cards import card_json, card_path, read_card
+from evalkit.store.runs import load_run
 
 Rows = list[dict[str, Any]]
 
@@ -225,6 +226,8 @@ def test_a_card_of_another_prompt_is_not_used_and_the_run_says_why(judged: tuple
         lambda told: json.dumps({**told, "labelled": {**told["labelled"], "judged": ["x"] * told["n"]}}),
         lambda told: json.dumps({**told, "labelled": {**told["labelled"], "weights": [-1] * told["n"]}}),
         lambda told: json.dumps({**told, "corrected": None}),
+        lambda told: json.dumps({**told, "judge_scale": [0, 10**400]}),
+        lambda told: "[" * 100_000,
     ],
 )
 def test_a_damaged_card_costs_no_run(judged: tuple[Path, Rows, Run], spoil: Any) -> None:
@@ -263,6 +266,17 @@ def test_hostile_names_stay_names(project: Path, cli: Any) -> None:
     assert "](http" not in comment
     done = cli("calibrate", "quality", "--labels", "labels.jsonl", "--run", "latest")
     assert "\x1b" not in done.stdout + done.stderr
+
+
+def test_a_fingerprint_that_is_a_path_leads_nowhere(judged: tuple[Path, Rows, Run]) -> None:
+    folder, labels, run = judged
+    assert run.folder is not None
+    path = run.folder / "results.json"
+    path.write_text(path.read_text().replace(run["quality"].fingerprint, "../../../escaped"))
+    with pytest.raises(SpecError, match="does not tell the fingerprint"):
+        card_of(folder, labels[:20], load_run(run.folder))
+    with pytest.raises(StoreError, match="is no fingerprint"):
+        card_path(folder, "../../../escaped")
 
 
 # --- labels ----------------------------------------------------------------------------------------------------------

@@ -106,6 +106,28 @@ class TestTheCommand:
         assert (stored / "c.html").read_text().startswith("<!doctype html>")
         assert (stored / "c.md").read_text().startswith("**evalkit compare: 2 worse**")
 
+    @pytest.mark.parametrize(
+        "data",
+        [
+            {"files": True},
+            {"files": [1]},
+            {"files": ["x.jsonl"], "fields": {"output": True}},
+            {"files": ["x.jsonl"], "limit": "x"},
+            {"generated": True},
+            {"generated": {"file": "../../etc/passwd"}},
+            {"generated": {"file": ""}},
+        ],
+    )
+    def test_data_of_a_strangers_run_are_looked_at_before_they_are_read(self, stored: Path, cli: Any, data: Any) -> None:
+        path = stored / "a" / "results.json"
+        told = json.loads(path.read_text())
+        path.write_text(json.dumps({**told, "dataset": {**told["dataset"], **data}}))
+        done = cli("compare", "a", "b", "--html", "c.html", cwd=stored)
+        assert done.returncode == 2
+        assert len(done.stderr.splitlines()) == 1
+        assert "is not a results.json of evalkit" in done.stderr
+        assert not (stored / "c.html").exists()
+
     def test_fail_on_worse_is_exit_code_one(self, stored: Path, cli: Any) -> None:
         assert cli("compare", "a", "b", "--fail-on-worse", cwd=stored).returncode == 1
         assert cli("compare", "b", "a", "--fail-on-worse", cwd=stored).returncode == 0
@@ -138,6 +160,9 @@ class TestTheCommand:
             (("a", "b", "--margin", "exact_mach=0.1"), 'did you mean "exact_match"'),
             (("a", "b", "--test", "anova"), "nothing is called"),
             (("a", "b", "--html", "a"), "cannot be written"),
+            (("a", "b", "--seed", "-1"), "--seed"),
+            (("a", "nosuch"), 'error: no run is called "nosuch"; see `evalkit list runs`\n'),
+            (("a", "latest:nosuch"), "see `evalkit list runs`\n"),
         ],
     )
     def test_a_wrong_command_is_exit_code_two_with_one_message(
