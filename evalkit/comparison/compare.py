@@ -22,6 +22,7 @@ from evalkit.comparison.verdict import Facts, compared, judged, margins_of
 from evalkit.core.compared import Changed, Compared, Comparison, Comparisons, Matched, SliceCompared
 from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.core.run import Run
+from evalkit.reports import numbers
 from evalkit.store.table import Table
 
 MOST_SLICES = 50  # values of one column; beyond, the largest
@@ -94,6 +95,7 @@ def _draft(a: RunSide, b: RunSide, settings: Settings) -> _Draft:
         notes.append("the runs share no records: each is taken as a sample of its own, which tells far less than pairs do")
     elif at is None:
         notes.append("a run has no rows.parquet any more: its recorded values are compared, which tells far less than rows do")
+    notes += _one_sided(a, b, pairs) if paired else []
     for name in names:
         if name not in tested:
             tested[name] = recorded_test(a.run.metrics[name], b.run.metrics[name])
@@ -163,6 +165,21 @@ def _undecided(a: RunSide, b: RunSide, tested: Mapping[str, Tested]) -> dict[str
         for name, one in tested.items()
         if any(name == label or name.startswith(f"{label}.") for label in early)
     }
+
+
+def _one_sided(a: RunSide, b: RunSide, pairs: Sequence[Pair]) -> list[str]:
+    """Records that only one run could score: no pairs, and no random sample where a system fails on the hard ones."""
+    found: dict[tuple[int, int], list[str]] = {}
+    for pair in pairs:
+        one, two = int((pair.a.scored & ~pair.b.scored).sum()), int((pair.b.scored & ~pair.a.scored).sum())
+        early = any(side.table is not None and side.table.stopped_early(pair.label) for side in (a, b))
+        if (one or two) and not early:
+            found.setdefault((one, two), []).append(pair.label)
+    return [
+        f"{', '.join(labels)}: {numbers.counted(one + two, 'record')} left out that only one run could score "
+        f"({one:,} by the baseline, {two:,} by {b.run.run_id}): the difference says nothing of them"
+        for (one, two), labels in found.items()
+    ]
 
 
 def _unbounded(level: float) -> tuple[float, float]:  # noqa: ARG001 - there is none at any level

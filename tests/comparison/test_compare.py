@@ -141,6 +141,18 @@ class TestTheTestThatSuits:
         assert found["latency.mean"].higher_is_better is False
 
 
+class TestRecordsThatOneRunCouldNotScore:
+    def test_they_are_told_for_a_system_may_fail_where_it_would_be_wrong(self) -> None:
+        records = right([at % 2 for at in range(200)])
+        lost = [{**one, "output": None} if at % 4 == 0 else one for at, one in enumerate(records)]
+        names = ["exact_match", "contains"]
+        told = evalkit.compare(of(records, names), of(lost, names)).comparisons[0]
+        assert (told.matched.n, told.metrics["exact_match"].n) == (200, 150)
+        assert len(told.notes) == 1, "one line for all metrics that lack the same"
+        assert told.notes[0].startswith("exact_match, contains: 50 records left out that only one run could score (50 by the ")
+        assert evalkit.compare(of(records), of(right([1] * 200))).comparisons[0].notes == []
+
+
 class TestVerdicts:
     def test_no_record_differs_is_inconclusive_and_within_a_margin_equivalent(self) -> None:
         run = of(right([1, 0] * 50))
