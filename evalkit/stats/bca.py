@@ -38,7 +38,7 @@ class Interval:
         return "+".join(sorted(set(self.methods)))
 
 
-def interval(distribution: Distribution, *, level: float = 0.95, method: Method = "bca") -> Interval:
+def interval(distribution: Distribution, *, level: float = 0.95, method: Method = "bca", few: int = FEW) -> Interval:
     """The interval of every part of a distribution.
 
     BCa falls back to percentile where it is undefined: every resample on one side of the value, or no jackknife.
@@ -48,6 +48,9 @@ def interval(distribution: Distribution, *, level: float = 0.95, method: Method 
     is covered 91 % of the time then, 83 % without, one of 50 lognormal records 91 % and 90 %; of fewer than 5 no
     bootstrap is to be relied on.
 
+    Args:
+        few: of fewer units than this, Student's levels are read.
+
     Source: Efron & Tibshirani (1993), 14.3 and eq. 15.36; quantiles are those of `numpy.quantile`. Few units: Hesterberg
     (2015), section 4.2.
     """
@@ -55,12 +58,12 @@ def interval(distribution: Distribution, *, level: float = 0.95, method: Method 
         raise ValueError(f"level must lie between 0 and 1, not at {level}")
     if method not in ("bca", "percentile"):
         raise ValueError(f"method must be 'bca' or 'percentile', not {method!r}")
-    parts = [_part(distribution, part, level, method) for part in range(len(distribution.value))]
+    parts = [_part(distribution, part, level, method, few) for part in range(len(distribution.value))]
     low, high, stderr = np.array([part[:3] for part in parts], dtype=np.float64).reshape(len(parts), 3).T
     return Interval(distribution.value, low, high, stderr, distribution.n, tuple(part[3] for part in parts), level)
 
 
-def _part(distribution: Distribution, part: int, level: float, method: Method) -> tuple[float, float, float, str]:
+def _part(distribution: Distribution, part: int, level: float, method: Method, few: int) -> tuple[float, float, float, str]:
     """Low, high, standard error and what was used."""
     value = float(distribution.value[part])
     draws = distribution.draws[:, part]
@@ -76,7 +79,7 @@ def _part(distribution: Distribution, part: int, level: float, method: Method) -
         return value, value, 0.0, method
     stderr = float(defined.std(ddof=1))
     tails = (1.0 - level) / 2.0, (1.0 + level) / 2.0
-    if distribution.units < FEW:
+    if distribution.units < few:
         free = distribution.units - 1.0
         reach = min(student_quantile(tails[1], free) * math.sqrt(distribution.units / free), _FARTHEST)
         tails = normal_cdf(-reach), normal_cdf(reach)

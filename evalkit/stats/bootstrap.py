@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike
 
-from evalkit.stats.bca import Interval, Method, interval
+from evalkit.stats.bca import FEW, Interval, Method, interval
 from evalkit.stats.distribution import POOL_ABOVE, Distribution, Statistic, distributions
 from evalkit.stats.members import Apart, CombineRows
 from evalkit.stats.sums import Floats
@@ -37,6 +37,7 @@ def intervals(
     clusters: ArrayLike | None = None,
     method: Method = "bca",
     pool_above: int = POOL_ABOVE,
+    few: int = FEW,
 ) -> list[Interval]:
     """Bootstrap intervals of all statistics, from one set of resamples.
 
@@ -56,6 +57,7 @@ def intervals(
         pool_above: more records (or clusters) than this are first dealt into at most that many pools of equal size, at
             random. Sums of pools vary as sums of records do: the variance stays unbiased, and the standard error
             itself moves by 1 part in sqrt(2 · pools), 1 % at 5,000, less than 1,000 resamples add (2.2 %).
+        few: of fewer units than this, Student's levels are read (`bca.interval`).
 
     Returns:
         One interval per statistic. Bounds are NaN below two scored records (or clusters), and where a value is NaN in
@@ -65,7 +67,7 @@ def intervals(
     (1997), section 3.8.
     """
     drawn = distributions(statistics, seed=seed, resamples=resamples, clusters=clusters, pool_above=pool_above)
-    return [interval(distribution, level=level, method=method) for distribution in drawn]
+    return [interval(distribution, level=level, method=method, few=few) for distribution in drawn]
 
 
 def difference(

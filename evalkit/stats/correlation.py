@@ -18,6 +18,7 @@ from evalkit.stats.sums import Floats, column_sums
 PARTS = ("pearson", "spearman", "kendall_b", "kendall_c")
 How = Literal["bootstrap", "fisher"]
 Kind = Literal["pearson", "spearman", "kendall_b", "kendall_c"]
+_FEW = 1_000  # a correlation tells its own spread worse than a mean does: of 200 normal pairs 93.9 % were covered without
 
 
 def correlations(
@@ -50,7 +51,9 @@ def correlations(
         raise ValueError(f"interval must be 'bootstrap' or 'fisher', not {interval!r}")
     groups = None if clusters is None else np.asarray(clusters)[kept]
     ranked = Statistic(np.stack([left, right], axis=1), _not_a_sum, RankCorrelations())
-    found = intervals([pearson_statistic(left, right), ranked], seed=seed, level=level, resamples=resamples, clusters=groups)
+    found = intervals(
+        [pearson_statistic(left, right), ranked], seed=seed, level=level, resamples=resamples, clusters=groups, few=_FEW
+    )
     first, *rest = [Estimate.part(found[0]), *(Estimate.part(found[1], at) for at in range(3))]
     return dict(zip(PARTS, (first, *rest), strict=True))
 
