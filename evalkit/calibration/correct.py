@@ -125,6 +125,9 @@ def _rogan_gladen(material: Material, level: float) -> Finding | None:
         one = math.isnan(found.sensitivity) or math.isnan(found.specificity)
         why = "people gave one verdict only" if one else "the judge passes what people fail as often as what they pass"
         return Finding(math.nan, n=len(material.at), reason=why, parts=rates)
+    if material.clusters is not None:
+        why = "no interval: it takes every record for itself, and these come in clusters"
+        return Finding(found.value, n=len(material.at), reason=why, parts=rates)
     return Finding(found.value, (found.low, found.high), n=len(material.at), parts=rates)
 
 

@@ -448,6 +448,14 @@ def test_a_plain_metric_can_be_calibrated_too(project: Path) -> None:
     assert card.rogan_gladen is not None
     assert card.scale == (0.0, 1.0)
     assert card.rogan_gladen.parts["sensitivity"] > 0.3
+    assert card.rogan_gladen.ci is not None
+    rows = [json.loads(row) for row in (project / "data.jsonl").read_text().splitlines()]
+    write(project / "data.jsonl", [{**row, "cluster": f"c{at // 3}"} for at, row in enumerate(rows)])
+    run = run_of(project, "c.yaml")
+    grouped = calibrate("fine", project / "l.jsonl", run, project, project / ".evalkit", Settings(resamples=100))
+    assert grouped.rogan_gladen is not None
+    assert (grouped.rogan_gladen.value, grouped.rogan_gladen.ci) == (card.rogan_gladen.value, None), "records go together"
+    assert "clusters" in card_markdown(view(grouped))
 
 
 def test_a_value_that_is_no_mean_of_its_records_is_told(project: Path) -> None:
