@@ -52,6 +52,8 @@ def _circumstances(a: Run, b: Run) -> Iterator[Unlike]:
     yield from _if("data", _hashed(a.dataset, "path"), _hashed(b.dataset, "path"))
     for key in ("fields", "limit", "shuffle"):
         yield from _if(f"data, {key}", _spelled(a.dataset.get(key)), _spelled(b.dataset.get(key)))
+    alone = (", ".join(label for label in here.main if label not in there.main) for here, there in ((a, b), (b, a)))
+    yield from _if("metrics of one run only", *alone)
     yield from _if("commit", _commit(a.git), _commit(b.git))
     made_a, made_b = (run.dataset.get("generated") or {} for run in (a, b))
     for key in ("variant", "backend", "model", "prompt"):

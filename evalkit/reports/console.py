@@ -94,6 +94,6 @@ def middle(text: str, width: int) -> str:
 
 def wrapped(text: str, width: int) -> list[str]:
     """Lines of at most ``width`` characters; an interval stays in one piece."""
-    held = text.replace(" – ", "\u00a0–\u00a0").replace("− ", "−\u00a0").replace(" to ", "\u00a0to ")
+    held = text.replace(" – ", "\u00a0–\u00a0").replace("− ", "−\u00a0").replace(" to ", "\u00a0to ").replace("< ", "<\u00a0")
     lines = textwrap.wrap(held, max(width, 8), break_long_words=False, break_on_hyphens=False)
     return [line.replace("\u00a0", " ") for line in lines]

@@ -44,7 +44,8 @@ def print_comparisons(found: Comparisons, console: Console, report: str | None =
     adjusted = families_words(found)
     if adjusted:
         say(console)
-        say(console, (f"p {adjusted}", "dim"))
+        for piece in wrapped(f"p {adjusted}", width_of(console)):
+            say(console, (piece, "dim"))
     if report is not None:
         say(console, ("report   ", "dim"), (one_line(report), ""))
 
@@ -81,19 +82,23 @@ def _print_one(found: Comparisons, shown: ComparisonView, console: Console) -> N
                 for line, piece in enumerate(wrapped(text, max(width_of(console) - cells(lead), 40))):
                     say(console, (lead if not line else " " * cells(lead), ""), (piece, "dim"))
     for note in shown.notes:
-        say(console, (f"note: {note}", "yellow"))
+        for piece in wrapped(f"note: {note}", width_of(console)):
+            say(console, (piece, "yellow"))
 
 
 def _print_table(rows: Sequence[DifferenceRow], console: Console, interval: str, *, sliced: bool = False) -> None:
-    """One line a difference, and what stands behind it beside it, or below it where that is too wide."""
+    """One line a difference; what stands behind it beside it, or below it where that is too wide, as are p and the interval."""
     heads = [("slice" if sliced else ""), *HEADS]
     heads[5] = interval
-    columns = [[heads[place], *(_cells(row)[place] for row in rows)] for place in range(len(heads))]
-    if not sliced:
-        columns = columns[1:]
-    widths = [max(map(cells, column)) for column in columns]
-    total = sum(widths) + 3 * len(widths)
-    beside = total + max((cells(row.note) for row in rows), default=0) <= width_of(console)
+    everything = [[heads[place], *(_cells(row)[place] for row in rows)] for place in range(0 if sliced else 1, len(heads))]
+    for below in ((), ("p", "adjusted"), (interval, "p", "adjusted")):
+        columns = [column for column in everything if column[0] not in below]
+        widths = [max(map(cells, column)) for column in columns]
+        total = sum(widths) + 3 * len(widths)
+        if total - 3 <= width_of(console):
+            break
+    moved = [column for column in everything if column[0] in below]
+    beside = not moved and total + max((cells(row.note) for row in rows), default=0) <= width_of(console)
     right = {"a", "b", "p", "adjusted"}
     for line in range(len(rows) + 1):
         told = "   ".join(pad(column[line], wide, right=column[0] in right) for column, wide in zip(columns, widths))
@@ -109,7 +114,8 @@ def _print_table(rows: Sequence[DifferenceRow], console: Console, interval: str,
             (f"   {row.note}" if beside else "", "dim"),
         )
         if not beside:
-            for piece in wrapped(row.note, width_of(console) - 4):
+            note = "; ".join([*(f"{column[0]} {column[line]}" for column in moved), row.note])
+            for piece in wrapped(note, width_of(console) - 4):
                 say(console, (f"    {piece}", "dim"))
 
 

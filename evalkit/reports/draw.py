@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from evalkit.reports.safe import xml_safe
+from evalkit.reports.safe import visible, xml_safe
 
 # Colours for a file that is looked at on its own; report.css overrides them by class.
 BAR, BAND, MARK, AXIS, TEXT = "#7f9fc4", "#d9822b", "#b3560b", "#8a8a83", "#44443f"
@@ -55,10 +55,10 @@ def write(
 ) -> str:
     """One line of text; ``full`` is what it stands for where it had to be shortened."""
     weight = ' font-weight="600"' if bold else ""
-    hint = f"<title>{escape(xml_safe(full))}</title>" if full and full != text else ""
+    hint = f"<title>{escape(xml_safe(visible(full)))}</title>" if full and full != text else ""
     return (
         f'<text class="{css}" x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" fill="{colour}" font-size="{size}" '
-        f'font-family="system-ui, sans-serif"{weight}>{escape(xml_safe(text))}{hint}</text>'
+        f'font-family="system-ui, sans-serif"{weight}>{escape(xml_safe(visible(text)))}{hint}</text>'
     )
 
 
@@ -67,6 +67,6 @@ def svg(key: str, kind: str, title: str, told: str, width: int, height: int, sha
     name = escape(key, quote=True)
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" class="plot {kind}" viewBox="0 0 {width} {height}" role="img" '
-        f'aria-labelledby="{name}-t {name}-d"><title id="{name}-t">{escape(xml_safe(title))}</title>'
-        f'<desc id="{name}-d">{escape(xml_safe(told))}</desc>{"".join(shapes)}</svg>'
+        f'aria-labelledby="{name}-t {name}-d"><title id="{name}-t">{escape(xml_safe(visible(title)))}</title>'
+        f'<desc id="{name}-d">{escape(xml_safe(visible(told)))}</desc>{"".join(shapes)}</svg>'
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from evalkit.core.content import content_root
 from evalkit.core.signature import VERSION
 from evalkit.reports import numbers
+from evalkit.reports.safe import visible
 
 if TYPE_CHECKING:
     import jinja2
@@ -47,6 +48,7 @@ def template(name: str) -> jinja2.Template:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(content_root() / "dashboards" / "templates"),
         autoescape=True,
+        finalize=_seen,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -59,7 +61,12 @@ def breakable(name: str) -> Markup:
     """A metric's name, escaped, that may be broken after its dots and underscores."""
     from markupsafe import escape
 
-    return ours(re.sub(r"(?<=[._:])(?=\w)", "<wbr>", str(escape(name))))
+    return ours(re.sub(r"(?<=[._:])(?=\w)", "<wbr>", str(escape(visible(name)))))
+
+
+def _seen(value: Any) -> Any:
+    """A text that others wrote, its controls spelled; what we made ourselves as it is."""
+    return visible(value) if type(value) is str else value
 
 
 def policy(style: str, script: str) -> str:

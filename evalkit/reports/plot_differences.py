@@ -9,7 +9,7 @@ from html import escape
 
 from evalkit.reports import numbers
 from evalkit.reports.draw import AXIS, BAND, BAR, MARK, TEXT, Axis, line, svg, write
-from evalkit.reports.safe import shortened, xml_safe
+from evalkit.reports.safe import shortened, visible, xml_safe
 
 COLOURS = {"better": "#1b7f5c", "worse": "#b3340c", "equivalent": BAR, "inconclusive": AXIS}
 
@@ -79,7 +79,7 @@ def differences(
             words += f" ({numbers.signed_interval(one.low, one.high, places)})"
         words += f", {one.verdict}"
         if math.isfinite(one.difference):
-            hint = escape(xml_safe(f"{words}{f', {one.note}' if one.note else ''}"))
+            hint = escape(xml_safe(visible(f"{words}{f', {one.note}' if one.note else ''}")))
             x = axis(one.difference)
             body = f'<circle class="dot {one.verdict}" cx="{x:.1f}" cy="{y:.1f}" r="4" fill="{colour}">'
             shapes.append(f"{body}<title>{hint}</title></circle>")

@@ -9,7 +9,7 @@ from typing import Any
 
 from evalkit.reports import numbers
 from evalkit.reports.draw import AXIS, BAR, TEXT, Axis, line, svg, write
-from evalkit.reports.safe import xml_safe
+from evalkit.reports.safe import visible, xml_safe
 
 
 def reliability(
@@ -50,7 +50,7 @@ def reliability(
         radius = 3.0 + 4.5 * math.sqrt(one["n"] / most)
         shapes.append(
             f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{radius:.1f}" fill="{BAR}">'
-            f"<title>{escape(xml_safe(words))}</title></circle>"
+            f"<title>{escape(xml_safe(visible(words)))}</title></circle>"
         )
         told.append(words)
     digits = numbers.decimals(high, low)

@@ -10,7 +10,7 @@ from html import escape
 
 from evalkit.reports import numbers
 from evalkit.reports.draw import AXIS, TEXT, Axis, line, svg, write
-from evalkit.reports.safe import shortened, xml_safe
+from evalkit.reports.safe import shortened, visible, xml_safe
 
 MOST = 1_500  # dots drawn; of more, those that changed most
 COLOURS = {"better": "#1b7f5c", "worse": "#b3340c", "even": "#8a8a83"}
@@ -60,7 +60,7 @@ def scatter(dots: Sequence[Dot], *, title: str, key: str, higher_is_better: bool
         radius = min(2.4 + 1.1 * math.log2(count), 11.0)
         side = _side(Dot("", a, b), higher_is_better)
         who = names[a, b] if count == 1 else f"{numbers.count(count)} records, one of them {names[a, b]}"
-        hint = escape(xml_safe(f"{shortened(who, 80)}: {numbers.score(a)} → {numbers.score(b)}"))
+        hint = escape(xml_safe(visible(f"{shortened(who, 80)}: {numbers.score(a)} → {numbers.score(b)}")))
         shapes.append(
             f'<circle class="dot {side}" cx="{across(a):.1f}" cy="{height(b):.1f}" r="{radius:.1f}" '
             f'fill="{COLOURS[side]}" opacity="0.62"><title>{hint}</title></circle>'

@@ -10,7 +10,7 @@ from html import escape
 
 from evalkit.reports import numbers
 from evalkit.reports.draw import AXIS, BAND, BAR, MARK, TEXT, Axis, line, svg, write
-from evalkit.reports.safe import shortened, xml_safe
+from evalkit.reports.safe import shortened, visible, xml_safe
 from evalkit.reports.spread import Histogram
 
 
@@ -118,7 +118,7 @@ def forest(points: Sequence[Point], *, title: str, digits: int | None = None, ke
             words += f" ({numbers.interval(point.low, point.high, digits)})"
         if math.isfinite(point.value):
             x = axis(point.value)
-            hint = escape(xml_safe(f"{words}{f', {point.note}' if point.note else ''}"))
+            hint = escape(xml_safe(visible(f"{words}{f', {point.note}' if point.note else ''}")))
             if point.strong:
                 body = f'<rect class="dot whole" x="{x - 4:.1f}" y="{y - 4:.1f}" width="8" height="8" fill="{MARK}"'
                 shapes.append(f'{body} transform="rotate(45 {x:.1f} {y:.1f})"><title>{hint}</title></rect>')

@@ -251,6 +251,11 @@ class TestWhatIsNotAlike:
         assert found["token_f1"].verdict == "worse"
         assert "no rows.parquet" in found.comparisons[0].notes[0]
 
+    def test_metrics_that_only_one_run_has_are_told(self) -> None:
+        one, two = of(texts(20, 0.9, 1), ["token_f1", "bleu"]), of(texts(20, 0.4, 2), ["token_f1", "rouge", "chrf"])
+        (told,) = (each for each in evalkit.compare(one, two).comparisons[0].unlike if "only" in each.what)
+        assert (told.what, told.a, told.b) == ("metrics of one run only", "bleu", "rouge, chrf")
+
     def test_a_metric_measured_differently_is_shown_first_and_gets_no_verdict(self) -> None:
         one = of(texts(100, 0.9, 1), ["token_f1", {"bleu": {"smooth_method": "exp"}}])
         two = of(texts(100, 0.4, 2), ["token_f1", {"bleu": {"smooth_method": "none"}}])

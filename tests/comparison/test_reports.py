@@ -40,9 +40,11 @@ def found(pair: tuple[evalkit.Run, evalkit.Run]) -> Comparisons:
     return evalkit.compare(*pair, margins={"exact_match": 0.02})
 
 
-def printed(found: Comparisons, width: int = 160) -> str:
+def printed(found: Comparisons, width: int = 160, *, terminal: bool = False) -> str:
     out = io.StringIO()
-    print_comparisons(found, Console(file=out, width=width, force_terminal=False, highlight=False, markup=False))
+    print_comparisons(
+        found, Console(file=out, width=width, force_terminal=terminal, color_system=None, highlight=False, markup=False)
+    )
     return out.getvalue()
 
 
@@ -56,11 +58,20 @@ def test_the_terminal_says_the_verdict_first_and_what_it_rests_on(found: Compari
 
 
 def test_a_narrow_terminal_puts_the_test_below_and_breaks_no_number(found: Comparisons) -> None:
-    out = io.StringIO()
-    print_comparisons(found, Console(file=out, width=100, force_terminal=True, color_system=None, highlight=False))
-    lines = out.getvalue().splitlines()
+    lines = printed(found, 110, terminal=True).splitlines()
     at = next(index for index, line in enumerate(lines) if line.startswith("exact_match "))
     assert lines[at + 1].strip().startswith("McNemar exact")
+
+
+@pytest.mark.parametrize("width", [64, 80, 100])
+def test_a_narrow_terminal_moves_p_values_and_intervals_below(found: Comparisons, width: int) -> None:
+    lines = printed(found, width, terminal=True).splitlines()
+    start = next(at for at, line in enumerate(lines) if line.startswith("metric "))
+    table = lines[start : lines.index("", start)]
+    assert max(map(len, table)) <= width
+    below = " ".join(" ".join(table).split())
+    assert "p < 0.0001; adjusted < 0.0001; McNemar" in below
+    assert ("95% interval −" in below) is (width < 70)
 
 
 def test_markdown_and_html_tell_the_same(found: Comparisons, pair: tuple[evalkit.Run, evalkit.Run]) -> None:

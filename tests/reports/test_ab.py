@@ -97,6 +97,7 @@ def test_what_users_wrote_stays_text():
     assert "&lt;script&gt;alert" in page
     markdown = ab_markdown(found)
     assert "<script>" not in markdown
+    assert "\x1b" not in page + markdown
     rows = [line for line in markdown.splitlines() if line.startswith("| ")]
     assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1  # no cell of theirs makes a column
 
@@ -123,8 +124,6 @@ def test_a_forest_of_lifts_is_drawn_for_each_treatment():
     assert page.count('class="plot forest"') == 1
     assert "whisker better" in page
     assert "Lift of" in page
-
-
 
 
 def test_lifts_are_percentages():
