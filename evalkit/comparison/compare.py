@@ -92,7 +92,8 @@ def _draft(a: RunSide, b: RunSide, settings: Settings) -> _Draft:
     for label, whys in _unknown(a, b, names, known).items():
         notes.append(f"{label}: {whys}")
     if not paired and at is not None:
-        notes.append("the runs share no records: each is taken as a sample of its own, which tells far less than pairs do")
+        shared = "one record only" if len(at[0]) else "no records"
+        notes.append(f"the runs share {shared}: each is taken as a sample of its own, which tells far less than pairs do")
     elif at is None:
         notes.append("a run has no rows.parquet any more: its recorded values are compared, which tells far less than rows do")
     notes += _one_sided(a, b, pairs) if paired else []

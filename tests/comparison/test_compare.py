@@ -251,6 +251,10 @@ class TestWhatIsNotAlike:
         assert found["token_f1"].verdict == "worse"
         assert "no rows.parquet" in found.comparisons[0].notes[0]
 
+    def test_one_shared_record_is_not_called_none(self) -> None:
+        one, two = of(right([1])), of(right([0]))
+        assert "the runs share one record only" in " ".join(evalkit.compare(one, two).comparisons[0].notes)
+
     def test_metrics_that_only_one_run_has_are_told(self) -> None:
         one, two = of(texts(20, 0.9, 1), ["token_f1", "bleu"]), of(texts(20, 0.4, 2), ["token_f1", "rouge", "chrf"])
         (told,) = (each for each in evalkit.compare(one, two).comparisons[0].unlike if "only" in each.what)
