@@ -77,7 +77,11 @@ def _read(path: Path) -> Card:
     try:
         if path.stat().st_size > MOST_BYTES:
             raise ValueError(f"it is larger than {MOST_BYTES >> 20} MB")
-        return Card.from_json(msgspec.json.decode(path.read_bytes()), str(path))
+        card = Card.from_json(msgspec.json.decode(path.read_bytes()), str(path))
+        judge = card.judge
+        if not all(isinstance(told, str) for told in (judge.label, judge.metric, judge.value, judge.fingerprint)):
+            raise ValueError("judge does not fit")
+        return card
     except (OSError, ValueError, LookupError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         said = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise StoreError(

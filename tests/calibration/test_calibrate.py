@@ -227,6 +227,7 @@ def test_a_card_of_another_prompt_is_not_used_and_the_run_says_why(judged: tuple
         lambda told: json.dumps({**told, "labelled": {**told["labelled"], "weights": [-1] * told["n"]}}),
         lambda told: json.dumps({**told, "corrected": None}),
         lambda told: json.dumps({**told, "judge_scale": [0, 10**400]}),
+        lambda told: json.dumps({**told, "judge": {**told["judge"], "fingerprint": 0}}),
         lambda told: "[" * 100_000,
     ],
 )
