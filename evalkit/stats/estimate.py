@@ -35,14 +35,17 @@ class Estimate:
 
     @classmethod
     def part(cls, interval: Interval, at: int = 0, *, reason: str | None = None) -> Estimate:
-        """One part of a bootstrap interval."""
-        value, low = float(interval.value[at]), float(interval.low[at])
+        """One part of a bootstrap interval; one without width is none: resamples of a few alike records know no other value."""
+        value, low, high = float(interval.value[at]), float(interval.low[at]), float(interval.high[at])
         if reason is None and not math.isnan(value) and math.isnan(low):
             reason = "too few records, or too many resamples without a value, for an interval"
+        if low == high:
+            low, high = math.nan, math.nan
+            reason = reason or "every resample gives the same value: the records are too few, or too alike, for an interval"
         return cls(
             value,
             low,
-            float(interval.high[at]),
+            high,
             float(interval.stderr[at]),
             interval.n,
             interval.methods[at],

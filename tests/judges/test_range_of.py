@@ -26,7 +26,10 @@ def duel(**more: Any) -> Measure:
     [
         (metric_of("yes_no", {"question": "?"}), {"": (0, 1)}),
         (metric_of("geval", {"rubric": RUBRIC, "mode": "logprob"}), {"": (1, 5), "normalized": (0, 1), "mass": (0, 1)}),
-        (metric_of("geval", {"rubric": {**RUBRIC, "scale": {"min": 0, "max": 10}}, "mode": "single"}), {"": (0, 10), "normalized": (0, 1)}),
+        (
+            metric_of("geval", {"rubric": {**RUBRIC, "scale": {"min": 0, "max": 10}}, "mode": "single"}),
+            {"": (0, 10), "normalized": (0, 1)},
+        ),
         (duel(), {"": (0, 1), "tie": (0, 1), "order_dependent": (0, 1), "length_controlled": None}),
         (duel(scale="five"), {"": None, "tie": (0, 1)}),
         (duel(labels="human"), {"accuracy": (0, 1), "kappa": None, "macro_f1": None}),

@@ -241,3 +241,10 @@ def test_the_published_meta_evaluation_of_summeval(shared_data):
         assert (inside["spearman"].value, inside["kendall_b"].value) == pytest.approx(numbers, abs=6e-4)
         assert inside["spearman"].low < inside["spearman"].value < inside["spearman"].high
         assert (found["system"]["pearson"].n, found["dataset"]["pearson"].n) == (16, 1600)
+
+
+def test_four_records_in_the_same_order_have_a_correlation_and_no_interval():
+    found = correlations([1.0, 2.0, 3.0, 4.0], [2.0, 3.0, 5.0, 9.0], seed=0)["spearman"]
+    assert found.value == 1.0
+    assert math.isnan(found.low)
+    assert "every resample gives the same value" in found.reason
