@@ -65,18 +65,23 @@ def guarded() -> int:
     try:
         code = app(standalone_mode=True)
     except SystemExit as stop:
-        return _code(stop.code)
+        return _unread() if isinstance(stop.__context__, BrokenPipeError) else _code(stop.code)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
-    except BrokenPipeError:  # the reader of our output went away, as `| head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 141
+    except BrokenPipeError:
+        return _unread()
     except Exception as error:
         from evalkit.cli.errors import explain
 
         return explain(error)
     return _code(code)
+
+
+def _unread() -> int:
+    """The reader of our output went away, as `| head` does: no failure of ours, and no failed gate."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 141
 
 
 def _code(code: Any) -> int:

@@ -35,8 +35,13 @@ def make_console(*, stderr: bool = False) -> Console:
 
     from rich.console import Console
 
+    class Piped(Console):
+        def on_broken_pipe(self) -> None:
+            """The reader went away, as `| head` does: rich would exit with 1, which here says that a gate failed."""
+            raise BrokenPipeError
+
     plain = bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") in ("dumb", "unknown")
-    return Console(stderr=stderr, highlight=False, markup=False, emoji=False, color_system=None if plain else "auto")
+    return Piped(stderr=stderr, highlight=False, markup=False, emoji=False, color_system=None if plain else "auto")
 
 
 def say(console: Console, *pieces: tuple[str, str]) -> None:

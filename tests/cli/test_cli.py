@@ -291,3 +291,15 @@ def test_a_baseline_that_is_not_there_yet_is_a_warning_where_no_gate_needs_it(su
     done = cli("run", "s.yaml", "--baseline", "latest:nothing")
     assert done.returncode == 0
     assert "warning: compared with nothing" in done.stderr
+
+
+def test_a_reader_that_went_away_is_no_failed_gate() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "evalkit", "list", "metrics"], stdout=write, stderr=subprocess.PIPE, check=False
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (141, b"")
