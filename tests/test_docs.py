@@ -104,13 +104,18 @@ def _replay(block: Block, name: str, monkeypatch: pytest.MonkeyPatch, capfd: pyt
 
 
 def _refreshed(expected: str, told: str) -> str:
-    """The lines of a transcript, each as it is said now: a line is known by what stands in it beside its figures."""
+    """The lines of a transcript, each as it is said now: a line is known by what stands in it beside its figures, and by its turn."""
 
     def shape(line: str) -> str:
         return re.sub(r"[−+]?\d[\d,.]*", "#", _plain(line)[0])
 
-    now = {shape(line): line for line in reversed(told.split("\n"))}
-    return "\n".join(now.get(shape(line), line) for line in expected.split("\n"))
+    lines = told.split("\n")
+    shapes, found, after = [shape(line) for line in lines], [], 0
+    for line in expected.split("\n"):
+        at = shapes.index(shape(line), after) if shape(line) in shapes[after:] else None
+        found.append(line if at is None else lines[at])
+        after = after if at is None else at + 1
+    return "\n".join(found)
 
 
 def _run(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> int:
