@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
-from evalkit.stats import bca
 from evalkit.stats.bca import interval
 from evalkit.stats.distribution import Statistic, distributions
 from evalkit.stats.normal import student_quantile
@@ -47,16 +45,6 @@ def drawn(kind: str, shape: tuple[int, int], rng: Any) -> Any:
     }[kind]()
 
 
-@contextmanager
-def normal_levels() -> Iterator[None]:
-    """BCa as scipy has it, for any number of records."""
-    few, bca.FEW = bca.FEW, 0
-    try:
-        yield
-    finally:
-        bca.FEW = few
-
-
 def moments(totals: Any) -> Any:
     """Sums of x, x² and 1 to the mean, and the standard deviation of a record."""
     mean = ratio(totals[..., 0], totals[..., 2])
@@ -85,8 +73,7 @@ def simulate(case: Case, rng: Any) -> dict[str, Measure]:
             told("offered", offered.low[0], offered.high[0])
             widths.append((offered.high[0] - offered.low[0]) / (2.0 * reach * stderr))
             draws = found.draws[:, 0]
-            with normal_levels():
-                plain = interval(found)
+            plain = interval(found, few=0)  # as scipy has it
             told("BCa, normal levels", plain.low[0], plain.high[0])
             told("percentile", *np.quantile(draws, [0.025, 0.975]))
             told("Student's t", mean - reach * stderr, mean + reach * stderr)
