@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from evalkit.comparison.pairing import aligned
 from evalkit.comparison.sides import RunSide
+from evalkit.core.rows import Floats
 
-Scores = dict[str, tuple[list[str], list[float], list[float]]]
+Scores = dict[str, tuple[list[str], Floats, Floats]]
 
 
 def scores_of(a: RunSide, b: RunSide) -> Scores:
@@ -18,5 +19,5 @@ def scores_of(a: RunSide, b: RunSide) -> Scores:
     for label, name in a.run.main.items():
         one, two = a.table.scores(name), b.table.scores(b.run.main.get(label, name))
         if one is not None and two is not None and len(ids):
-            found[name] = (ids, one[here].tolist(), two[there].tolist())
+            found[name] = (ids, one[here], two[there])
     return found

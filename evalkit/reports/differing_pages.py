@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from numpy.typing import ArrayLike
+
 from evalkit.core.compared import Arena, Comparisons
 from evalkit.reports import numbers
 from evalkit.reports.console import cells, pad, say, width_of, wrapped
@@ -21,7 +23,7 @@ from evalkit.reports.differing import (
 from evalkit.reports.markdown import code, escape, table
 from evalkit.reports.page import ours, render_page
 from evalkit.reports.plot_differences import Line, differences
-from evalkit.reports.plot_scatter import Dot, scatter
+from evalkit.reports.plot_scatter import scatter
 from evalkit.reports.safe import one_line, shortened, visible
 
 if TYPE_CHECKING:
@@ -30,7 +32,7 @@ if TYPE_CHECKING:
 STYLES = {"better": "green", "worse": "bold red", "equivalent": "green", "inconclusive": "dim"}
 HEADS = ("metric", "a", "b", "difference", "interval", "p", "adjusted", "verdict")
 _TEXTS = ("input", "reference", "before", "after")
-Scores = Mapping[str, tuple[Sequence[str], Sequence[float], Sequence[float]]]
+Scores = Mapping[str, tuple[Sequence[str], ArrayLike, ArrayLike]]
 
 
 def print_comparisons(found: Comparisons, console: Console, report: str | None = None) -> None:
@@ -302,8 +304,7 @@ def _scatters(shown: ComparisonView, scores: Scores, place: int) -> list[tuple[s
         value = shown.comparison.metrics.get(name)
         if value is None or value.higher_is_better is None:
             continue
-        dots = [Dot(*told) for told in zip(ids, one, two)]
-        plot = scatter(dots, title=name, key=f"p{place}-{index}", higher_is_better=value.higher_is_better)
+        plot = scatter(ids, one, two, title=name, key=f"p{place}-{index}", higher_is_better=value.higher_is_better)
         if plot:
             found.append((name, ours(plot)))
     return found

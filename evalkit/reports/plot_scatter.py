@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
 from html import escape
+
+import numpy as np
+from numpy.typing import ArrayLike
 
 from evalkit.reports import numbers
 from evalkit.reports.draw import AXIS, TEXT, Axis, line, svg, write
@@ -16,25 +17,30 @@ MOST = 1_500  # dots drawn; of more, those that changed most
 COLOURS = {"better": "#1b7f5c", "worse": "#b3340c", "even": "#8a8a83"}
 
 
-@dataclass(frozen=True)
-class Dot:
-    """One record's two scores."""
-
-    id: str
-    a: float
-    b: float
-
-
-def scatter(dots: Sequence[Dot], *, title: str, key: str, higher_is_better: bool = True, width: int = 340) -> str:
+def scatter(
+    ids: Sequence[str],
+    a: ArrayLike,
+    b: ArrayLike,
+    *,
+    title: str,
+    key: str,
+    higher_is_better: bool = True,
+    width: int = 340,
+) -> str:
     """b over a, the diagonal between, and how many records lie on either side; "" where no record has both scores.
 
     Records with equal scores are one dot, larger the more they are.
+
+    Args:
+        ids: of the records, (n,); ``a`` and ``b`` are their scores, NaN where there is none.
+        key: unique in the page.
     """
-    known = [dot for dot in dots if math.isfinite(dot.a) and math.isfinite(dot.b)]
-    if not known:
+    one, two = np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64)
+    kept = np.flatnonzero(np.isfinite(one) & np.isfinite(two))
+    if not len(kept):
         return ""
-    low = min(min(dot.a, dot.b) for dot in known)
-    high = max(max(dot.a, dot.b) for dot in known)
+    one, two = one[kept], two[kept]
+    low, high = float(min(one.min(), two.min())), float(max(one.max(), two.max()))
     pad = 0.05 * (high - low) or 0.5
     left, right, top, bottom = 40, 10, 10, 34
     size = width - left - right
@@ -44,25 +50,25 @@ def scatter(dots: Sequence[Dot], *, title: str, key: str, higher_is_better: bool
     def height(value: float) -> float:
         return top + floor - (across(value) - left + top)
 
-    sides = {"better": 0, "worse": 0, "even": 0}
-    for dot in known:
-        sides[_side(dot, higher_is_better)] += 1
+    gained, lost = int((two > one).sum()), int((two < one).sum())
+    better, worse = (gained, lost) if higher_is_better else (lost, gained)
+    sides = {"better": better, "worse": worse, "even": len(one) - gained - lost}
     shapes = [
         line("axis", left, floor, left + size, floor, AXIS, 1),
         line("axis", left, top, left, floor, AXIS, 1),
         line("guide", left, floor, left + size, top, AXIS, 1, dashes="3 3"),
     ]
-    tally = Counter((dot.a, dot.b) for dot in known)
-    names = {(dot.a, dot.b): dot.id for dot in reversed(known)}
-    order = sorted(tally, key=lambda place: (-abs(place[1] - place[0]), place))[:MOST]
-    for a, b in reversed(order):
-        count = tally[a, b]
+    places, first, counts = np.unique(one + 1j * two, return_index=True, return_counts=True)
+    order = np.argsort(-np.abs(places.imag - places.real), kind="stable")[:MOST]
+    for place in order[::-1].tolist():
+        x, y, count = float(places[place].real), float(places[place].imag), int(counts[place])
         radius = min(2.4 + 1.1 * math.log2(count), 11.0)
-        side = _side(Dot("", a, b), higher_is_better)
-        who = names[a, b] if count == 1 else f"{numbers.count(count)} records, one of them {names[a, b]}"
-        hint = escape(xml_safe(visible(f"{shortened(who, 80)}: {numbers.score(a)} → {numbers.score(b)}")))
+        side = _side(x, y, higher_is_better)
+        name = ids[int(kept[first[place]])]
+        who = name if count == 1 else f"{numbers.count(count)} records, one of them {name}"
+        hint = escape(xml_safe(visible(f"{shortened(who, 80)}: {numbers.score(x)} → {numbers.score(y)}")))
         shapes.append(
-            f'<circle class="dot {side}" cx="{across(a):.1f}" cy="{height(b):.1f}" r="{radius:.1f}" '
+            f'<circle class="dot {side}" cx="{across(x):.1f}" cy="{height(y):.1f}" r="{radius:.1f}" '
             f'fill="{COLOURS[side]}" opacity="0.62"><title>{hint}</title></circle>'
         )
     digits = numbers.decimals(high, low)
@@ -76,7 +82,7 @@ def scatter(dots: Sequence[Dot], *, title: str, key: str, higher_is_better: bool
     return svg(key, "scatter", f"{title}, record by record", f"{told} in b", width, floor + bottom, shapes)
 
 
-def _side(dot: Dot, higher_is_better: bool) -> str:
-    if dot.a == dot.b:
+def _side(a: float, b: float, higher_is_better: bool) -> str:
+    if a == b:
         return "even"
-    return "better" if (dot.b > dot.a) == higher_is_better else "worse"
+    return "better" if (b > a) == higher_is_better else "worse"
