@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -9,8 +10,9 @@ import numpy as np
 
 from evalkit.comparison.settings import Settings
 from evalkit.comparison.sides import RunSide
-from evalkit.core.compared import Arena, Rating
+from evalkit.core.compared import Arena, Rating, WinRate
 from evalkit.core.rows import Floats
+from evalkit.core.run import Run
 from evalkit.stats.ranking import Ranking, rank
 
 PAIRWISE = "pairwise"
@@ -55,11 +57,27 @@ def _arena(label: str, runs: Sequence[RunSide], settings: Settings) -> Arena:
         weights=np.concatenate([one.weight for one in games]),
         level=settings.confidence,
     )
-    suites = {side.run.run_id: str(side.run.suite.get("name", "")) for side in runs}
-    ratings = tuple(_rating(found, at, name, suites.get(name, "")) for at, name in enumerate(names) if not found.why[at])
+    called = {side.run.run_id: _called(side.run) for side in runs}
+    ratings = tuple(_rating(found, at, name, called.get(name, name)) for at, name in enumerate(names) if not found.why[at])
     unrated = [f"{name}: {found.why[at]}" for at, name in enumerate(names) if found.why[at]]
     order = sorted(ratings, key=lambda rating: -rating.rating)
-    return Arena(label, tuple(order), "; ".join(unrated))
+    rates = tuple(_rate(side.run, label) for side in runs if label in side.run.metrics)
+    return Arena(label, tuple(order), "; ".join(unrated), rates)
+
+
+def _rate(run: Run, label: str) -> WinRate:
+    """A run's recorded win rates; a value without an interval is none."""
+
+    def told(name: str) -> tuple[float, float, float] | None:
+        value = run.metrics.get(name)
+        return None if value is None or value.ci is None or math.isnan(value.mean) else (value.mean, *value.ci)
+
+    return WinRate(run.run_id, _called(run), told(label), told(f"{label}.length_controlled"))
+
+
+def _called(run: Run) -> str:
+    suite = run.suite.get("name")
+    return f"{run.run_id} ({suite})" if suite else run.run_id
 
 
 def _games(label: str, runs: Sequence[RunSide]) -> Iterator[Games]:
@@ -82,12 +100,12 @@ def _games(label: str, runs: Sequence[RunSide]) -> Iterator[Games]:
         yield Games(side.run.run_id, second, ids, rows[judged, 0] / rows[judged, 1], rows[judged, 1], groups)
 
 
-def _rating(found: Ranking, at: int, name: str, suite: str) -> Rating:
+def _rating(found: Ranking, at: int, name: str, called: str) -> Rating:
     low, high = found.bounds()
     ends = (float(found.elo(low[at])), float(found.elo(high[at])))
     return Rating(
         name,
-        f"{name} ({suite})" if suite else name,
+        called,
         float(found.elo(found.strength[at])),
         None if at == found.baseline else ends,
         found.chance(at, found.baseline)[0] if at != found.baseline else 0.5,

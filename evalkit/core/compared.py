@@ -178,12 +178,26 @@ class Rating:
 
 
 @dataclass(frozen=True)
+class WinRate:
+    """The share of its own games that a run won, ties half, with its interval; None where that is not known.
+
+    ``length_controlled`` is the same were both answers equally long.
+    """
+
+    run_id: str
+    name: str
+    won: tuple[float, float, float] | None
+    length_controlled: tuple[float, float, float] | None
+
+
+@dataclass(frozen=True)
 class Arena:
-    """Ratings by one pairwise metric, or why there are none."""
+    """Win rates and ratings by one pairwise metric; ``why`` says of whom there is no rating."""
 
     metric: str
     ratings: tuple[Rating, ...] = ()
     why: str = ""
+    rates: tuple[WinRate, ...] = ()
 
 
 @dataclass(frozen=True)

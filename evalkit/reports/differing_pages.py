@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import ArrayLike
 
-from evalkit.core.compared import Arena, Comparisons
+from evalkit.core.compared import Arena, Comparisons, WinRate
 from evalkit.reports import numbers
 from evalkit.reports.console import cells, pad, say, width_of, wrapped
 from evalkit.reports.differing import (
@@ -140,6 +140,8 @@ def _print_arena(arena: Arena, console: Console) -> None:
     say(console, (f"pairwise: {one_line(arena.metric, 60)}", "bold"))
     if arena.why:
         say(console, (arena.why, "yellow"))
+    for rate in arena.rates:
+        say(console, (f"  {one_line(rate.name, 60)}   ", ""), (_rate_words(rate), "dim"))
     wide = max((cells(one_line(rating.name, 60)) for rating in arena.ratings), default=0) + 3
     for rating in arena.ratings:
         said = _rating_words(rating)
@@ -151,6 +153,18 @@ def _rating_words(rating: Any) -> str:
     if rating.ci is not None:
         told.append(f"beats the baseline {numbers.percent(rating.win_rate)} of the time")
     return ", ".join([*told, numbers.counted(round(rating.games), "game")])
+
+
+def _rate_words(rate: WinRate) -> str:
+    """``wins 70% (55% – 81%) of its games, 66% (50% – 79%) were both answers equally long``."""
+    shown = [" – ".join(map(numbers.percent, found[1:])) if found else "" for found in (rate.won, rate.length_controlled)]
+    won = f"{numbers.percent(rate.won[0])} ({shown[0]})" if rate.won else "an unknown share"
+    even = (
+        f", {numbers.percent(rate.length_controlled[0])} ({shown[1]}) were both answers equally long"
+        if rate.length_controlled
+        else ""
+    )
+    return f"wins {won} of its games{even}"
 
 
 def comparisons_markdown(found: Comparisons) -> str:
@@ -184,6 +198,7 @@ def comparisons_markdown(found: Comparisons) -> str:
         rows = [
             [escape(rating.name, 60), f"{rating.rating:.0f}", escape(_rating_words(rating), 120)] for rating in arena.ratings
         ]
+        said += [f"{code(rate.run_id)} {escape(_rate_words(rate))}" for rate in arena.rates]
         said.append(f"Pairwise by {code(arena.metric)}: {escape(arena.why)}\n\n{table(['run', 'rating', ''], rows)}")
     adjusted = families_words(found)
     said.append(f"<sub>p {escape(adjusted)}.</sub>" if adjusted else "")
@@ -224,6 +239,7 @@ def comparisons_html(found: Comparisons, scores: Sequence[Scores] = (), texts: S
         families=families_words(found),
         unlike_words=unlike_words,
         rating_words=_rating_words,
+        rate_words=_rate_words,
         heads=HEADS,
     )
 

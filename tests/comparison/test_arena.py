@@ -64,6 +64,11 @@ def test_a_win_rate_becomes_a_rating_with_an_interval(judged: Any, project: Path
     shown = cli("compare", "latest:base", "latest:better", cwd=project)
     assert "pairwise: pairwise" in shown.stdout
     assert "beats the baseline 70% of the time" in shown.stdout
+    (rate,) = arena["rates"]
+    assert rate["won"] == pytest.approx([better["pairwise"].mean, *better["pairwise"].ci])
+    assert rate["length_controlled"][0] == pytest.approx(better["pairwise.length_controlled"].mean)
+    assert "wins 70% (" in shown.stdout
+    assert "were both answers equally long" in shown.stdout
 
 
 def test_who_won_every_game_has_no_rating_and_it_says_why(judged: Any, project: Path, cli: Any) -> None:
@@ -74,6 +79,7 @@ def test_who_won_every_game_has_no_rating_and_it_says_why(judged: Any, project: 
     arena = json.loads(cli("compare", "latest:base", "latest:best", "--json", cwd=project).stdout)["arenas"][0]
     assert [rating["rating"] for rating in arena["ratings"]] == [1000.0]
     assert "won every game" in arena["why"]
+    assert arena["rates"][0]["won"][0] == 1.0
 
 
 def test_a_description_names_the_run_that_was_looked_up() -> None:
