@@ -134,12 +134,12 @@ def families_words(found: Comparisons) -> str:
     """What p values were adjusted for, in a sentence."""
     if found.adjusted == "none":
         return "p values are not adjusted: of twenty true nulls one is called a difference"
-    names = {"metrics": "main values", "parts": "further parts", "slices": "slices"}
+    names = {"metrics": "main value", "parts": "further part", "slices": "slice"}
     by: dict[str, list[str]] = {}
     for family, size in found.families.items():
         method = "Benjamini–Hochberg" if found.adjusted == "bh" or family == "slices" else "Holm"
         if size:
-            by.setdefault(method, []).append(f"{numbers.count(size)} {names.get(family, family)}")
+            by.setdefault(method, []).append(numbers.counted(size, names.get(family, family)))
     told = [f"by {method} over {' and over '.join(families)}" for method, families in by.items()]
     return f"adjusted {', '.join(told)}" if told else ""
 
