@@ -14,10 +14,10 @@ from evalkit.core.experiment import Effect, Experiment, Measured, Part, Split
 from evalkit.experiment.columns import Columns, Question
 from evalkit.experiment.decide import Rules, decide
 from evalkit.experiment.effect import Compared, arms_of, compare
-from evalkit.experiment.log import Log, opened
 from evalkit.experiment.overview import Overview, look, slices
 from evalkit.experiment.spec import MetricSpec, parse_covariates, parse_margins, parse_metric, with_options
 from evalkit.experiment.units import Sums, sums_of
+from evalkit.logs.read import Log, opened
 from evalkit.reports.numbers import p_equals
 from evalkit.stats import sample_ratio
 from evalkit.stats.anytime import PLANNED

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from evalkit.core.errors import Problem, SpecError, quote
-from evalkit.experiment.log import Log, identifier, is_number, is_time, literal, seconds_of
 from evalkit.experiment.spec import MetricSpec, known_column
+from evalkit.logs.read import Log, identifier, is_number, is_time, literal, seconds_of
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.experiment.columns import Columns, allowed_values
-from evalkit.experiment.log import identifier, literal
 from evalkit.experiment.spec import MetricSpec
+from evalkit.logs.read import identifier, literal
 
 MOST_VARIANTS = 100
 

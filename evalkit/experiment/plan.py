@@ -11,10 +11,10 @@ from evalkit.core.errors import Problem, SpecError, quote
 from evalkit.core.experiment import Plan, PlanRow
 from evalkit.experiment.columns import Columns, Question
 from evalkit.experiment.effect import arms_of
-from evalkit.experiment.log import Log, identifier, is_number, is_time, opened, seconds_of
 from evalkit.experiment.overview import look
 from evalkit.experiment.spec import parse_covariates, parse_metric, with_options
 from evalkit.experiment.units import sums_of
+from evalkit.logs.read import Log, identifier, is_number, is_time, opened, seconds_of
 from evalkit.stats.design import power_mean, power_proportion, sample_size_mean, sample_size_proportion
 from evalkit.stats.experiment import covariate_of, ratio_arm
 from evalkit.stats.power import minimum_detectable

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from evalkit.experiment.log import Log
+from evalkit.logs.read import Log
 from evalkit.stats.experiment import Arm, Moments, quantile_arm, quantile_ranks
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from evalkit.experiment.columns import Columns
-from evalkit.experiment.log import Log, literal
 from evalkit.experiment.overview import Overview
 from evalkit.experiment.quantiles import quantile_arms
 from evalkit.experiment.spec import MetricSpec
+from evalkit.logs.read import Log, literal
 from evalkit.stats.experiment import Arm, Moments
 
 DAY = 86_400.0  # seconds

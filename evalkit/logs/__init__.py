@@ -1,0 +1,1 @@
+"""Production logs: read as columns, cut into windows, ingested, sampled and exported."""

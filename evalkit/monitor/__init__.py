@@ -1,0 +1,1 @@
+"""Windows of logs on a schedule: each processed once, incidents, alerts."""
