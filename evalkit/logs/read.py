@@ -1,8 +1,11 @@
-"""A log as DuckDB sees it: files found, columns and their types known, faults of a file in one message."""
+"""A log as DuckDB sees it: files found, columns and their types known, faults of a file in one message.
+
+A source is a file, a pattern, a folder (partitioned as ``date=2026-11-29/…`` or not), ``sql:SELECT … FROM 'x.parquet'``,
+``sqlalchemy:URL_ENV:SELECT …`` (the database's address stands in that environment variable), a data frame or mappings.
+"""
 
 from __future__ import annotations
 
-import glob
 import os
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -11,10 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from evalkit.core.errors import Problem, SpecError, nearest, quote
-from evalkit.records.formats import FORMATS, shown
+from evalkit.logs.found import found, kind_of
 
 if TYPE_CHECKING:
     import duckdb
+    import pyarrow as pa
 
 MEMORY = "1500MB"
 _NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
@@ -31,8 +35,15 @@ class Log:
         relation: SQL that stands for the rows.
     """
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, label: str, relation: str, reader: str | None = None) -> None:
-        self.connection, self.label, self.relation, self._reader = connection, label, relation, reader
+    def __init__(
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        label: str,
+        relation: str,
+        reader: str | None = None,
+        frame: Any = None,
+    ) -> None:
+        self.connection, self.label, self.relation, self._reader, self._frame = connection, label, relation, reader, frame
         self.columns: dict[str, str] = {
             str(name): str(kind) for name, kind, *_ in self.rows(f"DESCRIBE SELECT * FROM {relation}")
         }
@@ -44,21 +55,87 @@ class Log:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The result of a query; what DuckDB cannot read in the files is one message of ours."""
+        with self._explained():
+            return self.connection.execute(sql).fetchall()
+
+    def batches(
+        self, columns: Sequence[str] | Mapping[str, str], where: str | None = None, rows: int = 131_072
+    ) -> Iterator[pa.RecordBatch]:
+        """The rows as record batches, in no certain order, with flat memory; other queries may run between two batches.
+
+        Args:
+            columns: names of columns; or a mapping from the names that the batches shall have to SQL.
+            where: a condition in SQL, made of ``identifier(…)`` and ``literal(…)``.
+            rows: how many at most in a batch.
+
+        Raises:
+            SpecError: a column that is not there, or rows that cannot be read.
+        """
+        if isinstance(columns, Mapping):
+            wanted = [f"{sql} AS {identifier(name)}" for name, sql in columns.items()]
+        else:
+            wanted = [identifier(self.known(name)) for name in columns]
+        condition = f" WHERE {where}" if where else ""
+        sql = f"SELECT {', '.join(wanted)} FROM {self.relation}{condition}"
+        cursor = self.connection.cursor()  # a result that is still being read would end with the connection's next query
+        try:
+            with self._explained():
+                cursor.execute("SET TimeZone = 'UTC'")
+                if self._frame is not None:
+                    cursor.register(_TABLE, self._frame)
+                relation = cursor.sql(sql)
+                if not hasattr(relation, "to_arrow_reader"):  # before DuckDB 1.5
+                    reader = relation.fetch_arrow_reader(rows)
+                else:
+                    reader = relation.to_arrow_reader(rows)
+            while True:
+                with self._explained():
+                    batch = next(reader, None)
+                if batch is None:
+                    return
+                if batch.num_rows:
+                    yield batch
+        finally:
+            cursor.close()
+
+    def known(self, name: str) -> str:
+        """The name, where the log has such a column.
+
+        Raises:
+            SpecError: it has none.
+        """
+        if name not in self.columns:
+            close = nearest(name, self.columns)
+            hint = f"did you mean {quote(close)}?" if close else f"it has {', '.join(list(self.columns)[:8])}"
+            raise SpecError(Problem(self.label, f"the log has no column {quote(name)}", hint))
+        return name
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """DuckDB's errors in one message of ours."""
         import duckdb
+        import pyarrow as pa
 
         try:
-            return self.connection.execute(sql).fetchall()
+            yield
+        except KeyboardInterrupt:
+            raise
+        except duckdb.OutOfMemoryException as error:
+            raise self._too_small() from error
+        except (duckdb.Error, pa.ArrowException) as error:  # a reader of batches tells DuckDB's errors as Arrow's
+            if "Out of Memory" in str(error):
+                raise self._too_small() from error
+            if "INTERRUPT" in str(error):
+                raise KeyboardInterrupt from error
+            said = " ".join(str(error).partition("\n\n")[0].splitlines()).partition(": ")[2] or str(error)
+            raise SpecError(Problem(self.label, f"cannot be read: {said[:300]}")) from error
         except RuntimeError as error:
             if "interrupted" in str(error):  # Ctrl-C, as DuckDB tells it
                 raise KeyboardInterrupt from error
             raise
-        except duckdb.OutOfMemoryException as error:
-            raise SpecError(
-                Problem(self.label, "the memory limit is too small for this log", "give more: --memory 4GB")
-            ) from error
-        except duckdb.Error as error:
-            said = " ".join(str(error).partition("\n\n")[0].splitlines()).partition(": ")[2] or str(error)
-            raise SpecError(Problem(self.label, f"cannot be read: {said[:300]}")) from error
+
+    def _too_small(self) -> SpecError:
+        return SpecError(Problem(self.label, "the memory limit is too small for this log", "give more: --memory 4GB"))
 
     def run(self, sql: str) -> None:
         """A statement without a result."""
@@ -85,9 +162,11 @@ class Log:
 
 @contextmanager
 def opened(source: Any, *, memory: str | None = None, threads: int | None = None) -> Iterator[Log]:
-    """A log ready for queries: a path or glob of Parquet, JSONL or CSV files, a data frame, or a list of mappings.
+    """A log ready for queries.
 
     Args:
+        source: a path, pattern or folder of Parquet, JSONL or CSV files (``.gz`` too); ``sql:QUERY``;
+            ``sqlalchemy:URL_ENV:QUERY``; a data frame, or a list of mappings.
         memory: what DuckDB may hold before it goes to a temporary folder, as "2GB".
         threads: 0 or None for all cores.
 
@@ -101,10 +180,11 @@ def opened(source: Any, *, memory: str | None = None, threads: int | None = None
         try:
             _configure(connection, folder, memory or MEMORY, threads or os.cpu_count() or 1)
             if isinstance(source, (str, Path)):
-                yield _of_files(connection, str(source))
+                yield _named(connection, str(source), Path(folder))
             else:
-                connection.register(_TABLE, _frame(source))
-                yield Log(connection, "the records", _TABLE)
+                frame = _frame(source)
+                connection.register(_TABLE, frame)
+                yield Log(connection, "the records", _TABLE, frame=frame)
         finally:
             connection.close()
 
@@ -150,41 +230,59 @@ def _configure(connection: duckdb.DuckDBPyConnection, folder: str, memory: str, 
         connection.execute(f"SET {name} = false")  # nothing is fetched over a network; rows have no order here
 
 
+def _named(connection: duckdb.DuckDBPyConnection, text: str, folder: Path) -> Log:
+    """What a source's text names."""
+    if text.startswith("sql:"):
+        query = text.removeprefix("sql:")
+        return Log(connection, "sql", _subquery(connection, query))
+    if text.startswith("sqlalchemy:"):
+        from evalkit.logs.database import fetched, split
+
+        variable, query = split(text)
+        files = fetched(variable, query, folder)
+        return Log(connection, f"sqlalchemy:{variable}", _reading(files))
+    return _of_files(connection, text)
+
+
+def _subquery(connection: duckdb.DuckDBPyConnection, query: str) -> str:
+    """One SELECT as a relation.
+
+    Raises:
+        SpecError: it is something else, several statements, or no SQL.
+    """
+    import duckdb
+
+    try:
+        statements = connection.extract_statements(query)
+    except duckdb.Error as error:
+        said = " ".join(str(error).partition("\n\n")[0].splitlines()).partition(": ")[2] or str(error)
+        raise SpecError(Problem("sql", f"is no SQL: {said[:300]}")) from error
+    if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+        raise SpecError(Problem("sql", "is not one SELECT", "write sql:SELECT … FROM 'logs/*.parquet'"))
+    return f"(\n{query.strip().rstrip(';')}\n)"  # on lines of its own: a comment may end it
+
+
 def _of_files(connection: duckdb.DuckDBPyConnection, text: str) -> Log:
-    files = _found(text)
-    kinds = {_format(path) for path in files}
+    files = found(text)
+    kinds = {kind_of(path) for path in files}
     if len(kinds) > 1:
-        raise SpecError(Problem(text, "matches files of several formats", "name those of one format"))
-    names = "[" + ", ".join(literal(_plain(path)) for path in files) + "]"
+        called = "is a folder with" if Path(text).is_dir() else "matches"
+        raise SpecError(Problem(text, f"{called} files of several formats", "name those of one format"))
     kind = kinds.pop()
     if kind == "parquet":
-        return Log(connection, text, f"read_parquet({names}, union_by_name=true)")
+        return Log(connection, text, _reading(files))
     options = "format='newline_delimited', maximum_depth=2" if kind == "jsonl" else "header=true"
-    reader = f"read_{'json' if kind == 'jsonl' else 'csv'}({names}, {options}, union_by_name=true"
+    reader = f"read_{'json' if kind == 'jsonl' else 'csv'}({_list(files)}, {options}, union_by_name=true"
     return Log(connection, text, reader + ")", reader)
 
 
-def _found(text: str) -> list[Path]:
-    path = Path(text)
-    if path.is_dir():
-        raise SpecError(Problem(text, "is a folder", f"name its files: {text.rstrip('/')}/*.parquet"))
-    if path.is_file():
-        return [path]
-    files = sorted(Path(found) for found in glob.glob(text, recursive=True) if Path(found).is_file())
-    if not files:
-        there = [each.name for each in path.parent.iterdir() if each.is_file()] if path.parent.is_dir() else []
-        close = nearest(path.name, there)
-        hint = f"did you mean {quote(str(path.with_name(close)))}?" if close else None
-        raise SpecError(Problem(text, "no file matches" if glob.has_magic(text) else "there is no such file", hint))
-    return files
+def _reading(files: Sequence[Path]) -> str:
+    """Parquet files as a relation; folders called ``name=value`` are columns."""
+    return f"read_parquet({_list(files)}, union_by_name=true)"
 
 
-def _format(path: Path) -> str:
-    suffix = Path(path.name.removesuffix(".gz")).suffix.lower()
-    if suffix not in FORMATS:
-        known = "Parquet (.parquet), JSONL (.jsonl) and CSV (.csv, .tsv)"
-        raise SpecError(Problem(shown(path), f"the format {quote(suffix or path.name)} is not known", f"evalkit reads {known}"))
-    return FORMATS[suffix]
+def _list(files: Sequence[Path]) -> str:
+    return "[" + ", ".join(literal(_plain(path)) for path in files) + "]"
 
 
 def _plain(path: Path) -> str:
