@@ -8,14 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalkit.core.builtins import RESERVED
 from evalkit.core.content import PathEscape, locate
 from evalkit.core.contracts import Measure, ModelMetric
-from evalkit.core.errors import MissingExtra, UnknownName, quote
-from evalkit.core.registry import Entry, entries, find, lookup
+from evalkit.core.errors import UnknownName, quote
+from evalkit.core.registry import entries, lookup
 from evalkit.specs.home import Home
 from evalkit.specs.node import Node, suggest
 from evalkit.specs.options import build, check, option_fields
+from evalkit.specs.registered import environment_name, listed, registered
 from evalkit.specs.suite import BackendSpec, MetricSpec
 from evalkit.specs.tree import Tree
 
@@ -68,13 +68,13 @@ def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
             continue
         kind_node = entry.get("kind")
         if kind_node is None:
-            entry.fault(f"{entry.label} lacks `kind`", f"one of {_listed('backend')}")
+            entry.fault(f"{entry.label} lacks `kind`", f"one of {listed('backend')}")
             continue
         kind = kind_node.text()
-        cls = _class(kind_node, "backend", kind) if kind else None
+        cls = registered(kind_node, "backend", kind) if kind else None
         for key in entry.value:
             if key.endswith("_env") and entry.get(key) is not None:
-                _environment_name(entry.child(key))
+                environment_name(entry.child(key))
         if cls is None:
             continue
         options = {key: value for key, value in entry.value.items() if key != "kind"}
@@ -89,17 +89,6 @@ def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
             options["model"] = _local(options["model"], home)
         backends[name] = BackendSpec(name, str(kind), options, entry.line)
     return backends
-
-
-def _environment_name(node: Node) -> None:
-    """A key that ends in ``_env`` holds the name of a variable, never its value."""
-    name = node.text("the name of an environment variable")
-    if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-        looks_secret = "never the key itself; " if len(name) > 20 else ""
-        node.fault(
-            f"{node.label} wants the name of an environment variable",
-            f"{looks_secret}write a name such as OPENAI_API_KEY",
-        )
 
 
 def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) -> Metrics:
@@ -164,7 +153,7 @@ def _read_metric(
         preset = dict(lookup("metric", name).preset)
     except UnknownName:
         preset = {}
-    cls = _class(use, "metric", name, at=node)
+    cls = registered(use, "metric", name, at=node)
     if cls is None:
         return label, None
     for key, value in preset.items():
@@ -225,40 +214,6 @@ def _label(node: Node, name: str) -> str | None:
     return None
 
 
-def _class(node: Node, kind: str, name: str, at: Node | None = None) -> type | None:
-    """The registered class, or None after saying why there is none."""
-    owner = at or Node(node.tree, node.steps[:-1])
-    try:
-        return find(kind, name)
-    except UnknownName:
-        if name in RESERVED.get(kind, ()):
-            node.fault(
-                f"{owner.label}: the {kind} {quote(name)} is not in this version yet",
-                f"see `evalkit list {kind}s` for those that are",
-            )
-            return None
-        known = [entry.name for entry in entries(kind)]
-        hint = suggest(name, known, f"evalkit list {kind}s")
-        if hint is not None and hint.startswith("see"):
-            hint = suggest(name, RESERVED.get(kind, ()), f"evalkit list {kind}s")
-            hint = hint if hint is None or hint.startswith("see") else f"{hint} (It is not in this version yet.)"
-        node.fault(f"{owner.label} names no {kind} {quote(name)}", hint)
-    except MissingExtra as error:
-        node.fault(f"{owner.label}: {error}")
-    except ImportError as error:
-        node.fault(f"{owner.label}: the {kind} {quote(name)} cannot be loaded: {error}")
-    return None
-
-
-def _listed(kind: str) -> str:
-    """The registered names, built-ins first; a family is shown with what follows its colon."""
-    return ", ".join(_shown(entry) for entry in entries(kind))
-
-
-def _shown(entry: Entry) -> str:
-    return f"{entry.name}NAME" if entry.name.endswith(":") else entry.name
-
-
 def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[str, BackendSpec]) -> tuple[bool, str | None]:
     """Whether the choice of a backend is right, and its name; a metric that asks no model has none.
 
@@ -309,7 +264,7 @@ def _brought(node: Node, name: str, metric: Measure | type, home: Home, brought:
     if node.get("backend") is not None:
         chosen.fault(f"{node.label} has both `backend` and `model`", "`model: NAME` loads a model of its own; remove one")
         return None
-    cls = _class(chosen, "backend", "transformers", at=node) if told is not None else None
+    cls = registered(chosen, "backend", "transformers", at=node) if told is not None else None
     if cls is None:
         return None
     options = {"model": _local(told, home)}

@@ -79,6 +79,7 @@ def build(
     *,
     called: str,
     read: Read,
+    find: Find | None = None,
     preset: Mapping[str, Any] | None = None,
 ) -> Any | None:
     """An object of ``cls`` with these options, or None after noting every problem with them.
@@ -87,9 +88,10 @@ def build(
         node: where the options stand; an option ``x`` is blamed at ``node.child("x")``.
         called: how messages call the thing, for instance ``rouge``.
         read: fetches the file that an option names.
+        find: tells where an option of type `Path` leads, as of `check`.
         preset: options that the name itself sets and a suite may not.
     """
-    checked = check(node, cls, options, called=called, read=read, preset=preset)
+    checked = check(node, cls, options, called=called, read=read, find=find, preset=preset)
     if checked is None:
         return None
     try:
