@@ -102,3 +102,17 @@ def wrapped(text: str, width: int) -> list[str]:
     held = text.replace(" – ", "\u00a0–\u00a0").replace("− ", "−\u00a0").replace(" to ", "\u00a0to ").replace("< ", "<\u00a0")
     lines = textwrap.wrap(held, max(width, 8), break_long_words=False, break_on_hyphens=False)
     return [line.replace("\u00a0", " ") for line in lines]
+
+
+def folded(text: str, width: int) -> list[str]:
+    """As `wrapped`, but a word that is wider than ``width`` columns is broken."""
+    lines = []
+    for line in wrapped(text, width):
+        while cells(line) > max(width, 8):
+            head = line[: max(width, 8)]
+            while cells(head) > max(width, 8):
+                head = head[:-1]
+            lines.append(head)
+            line = line[len(head) :]
+        lines.append(line)
+    return lines
