@@ -14,7 +14,7 @@ from evalkit.stats.welch import few_expected, proportions, two_proportions
 DRAWS = 9_999
 _EXPECTED = 5.0  # counts expected in every cell, from which the chi-square distribution is relied on
 _HITS = 200  # draws at least as extreme, after which p is known well enough
-_BLOCK = 200_000  # counts drawn at once
+_BLOCK = 1_000_000  # counts drawn at once
 _MOST = 999_999_999  # records of both sides that NumPy draws from
 _LISTED = 12_000_000  # those it may list one by one, 8 bytes each
 _RECORD, _COLOUR = 1.0, 10.0  # what drawing takes by listed record, and by category
