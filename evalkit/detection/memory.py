@@ -1,0 +1,110 @@
+"""Noise that remembers: what windows vary beyond sampling, and how much of it lasts into the next window.
+
+A window's residual is ``latent + sampling``: the latent part is a stationary AR(1) process of variance ``variance`` and
+autocorrelation ``memory`` between neighbours, the sampling part is independent with a variance that is known of each window.
+A Kalman filter of one number tells them apart, takes windows of any size, and steps over those that are missing.
+
+Source: Harvey (1989), Forecasting, Structural Time Series Models and the Kalman Filter, ch. 3.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from evalkit.stats.sums import Floats
+
+_SHARES = np.array([0.0, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 0.7, 0.85, 1.0, 1.3])  # of the residuals' variance
+_MEMORIES = np.array([0.0, 0.2, 0.4, 0.6, 0.75, 0.85, 0.92, 0.96, 0.985])
+_FINE = 5
+_OUTLYING = 3.0  # standard deviations from which a residual counts linearly
+_SIGNIFICANT = 2.71  # twice the log-likelihood: 5 % of a parameter on the edge of its range
+_LONGEST = 20_000  # windows that the noise is learned from: the newest
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Variance of the latent part, in squared units of the residuals, and its autocorrelation from one window to the next."""
+
+    variance: float = 0.0
+    memory: float = 0.0
+
+
+def fit_noise(residuals: Floats, sampling: Floats, steps: Floats) -> Noise:
+    """Maximum likelihood, on a grid and a finer one around its best point; outliers count less.
+
+    Args:
+        residuals: shape (n,), around a mean of 0.
+        sampling: their sampling variances, shape (n,), above 0.
+        steps: windows since the one before, shape (n,); 1 where none is missing.
+    """
+    residuals, sampling, steps = residuals[-_LONGEST:], sampling[-_LONGEST:], steps[-_LONGEST:]
+    total = float(np.mean(np.minimum(residuals**2, 9.0 * np.median(residuals**2) / 0.455 + 1e-300)))
+    shares, memories, share, memory = _SHARES, _MEMORIES, 0.0, 0.0
+    for finer in (False, True):
+        if finer:
+            shares, memories = (_around(grid, best) for grid, best in ((_SHARES, share), (_MEMORIES, memory)))
+        share_grid, memory_grid = (grid.ravel() for grid in np.meshgrid(shares, memories))
+        likelihood = _likelihoods(residuals, sampling, steps, total * share_grid, memory_grid)
+        at = int(likelihood.argmax())
+        share, memory = float(share_grid[at]), float(memory_grid[at])
+        if not finer:
+            forgetting = np.flatnonzero(memory_grid == 0.0)
+            without = int(forgetting[likelihood[forgetting].argmax()])
+            if 2.0 * (likelihood[at] - likelihood[without]) < _SIGNIFICANT:
+                share, memory = float(share_grid[without]), 0.0
+    return Noise(total * share, memory)
+
+
+def whiten(columns: Floats, sampling: Floats, steps: Floats, noise: Noise) -> Floats:
+    """Standardised innovations of each column: independent, and of variance 1 where the column is such a residual.
+
+    ``columns`` has shape (n, k). The filter is linear, so that least squares of whitened values on whitened terms are the
+    generalised ones.
+    """
+    if noise.variance == 0.0 or noise.memory == 0.0:
+        plain: Floats = columns / np.sqrt(sampling + noise.variance)[:, None]
+        return plain
+    n, k = columns.shape
+    told, mean, spread = np.empty((n, k)), np.zeros(k), noise.variance
+    decays = noise.memory**steps
+    for at in range(n):
+        decay = decays[at]
+        mean = decay * mean
+        spread = decay * decay * spread + (1.0 - decay * decay) * noise.variance
+        total = spread + sampling[at]
+        innovation = columns[at] - mean
+        told[at] = innovation / total**0.5
+        gain = spread / total
+        mean = mean + gain * innovation
+        spread = (1.0 - gain) * spread
+    return told
+
+
+def _around(grid: Floats, best: float) -> Floats:
+    """Points between the neighbours of ``best``; 0 alone where 0 is best."""
+    if best == 0.0:
+        return np.zeros(1)
+    at = int(np.searchsorted(grid, best))
+    low, high = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
+    return np.unique(np.concatenate([np.linspace(low, best, _FINE)[1:], np.linspace(best, high, _FINE)]))
+
+
+def _likelihoods(residuals: Floats, sampling: Floats, steps: Floats, variances: Floats, memories: Floats) -> Floats:
+    """Log-likelihoods up to a constant, of all pairs of a variance and a memory at once."""
+    mean, spread, told = np.zeros(len(variances)), variances.copy(), np.zeros(len(variances))
+    for residual, observed, step in zip(residuals.tolist(), sampling.tolist(), steps.tolist()):
+        decay = memories if step == 1.0 else memories**step
+        mean = decay * mean
+        square = decay * decay
+        spread = square * spread + (1.0 - square) * variances
+        total = spread + observed
+        innovation = residual - mean
+        distance = np.abs(innovation) / np.sqrt(total)
+        inner = np.minimum(distance, _OUTLYING)
+        told -= 0.5 * np.log(total) + inner * (distance - 0.5 * inner)
+        gain = spread / total
+        mean = mean + gain * innovation
+        spread = (1.0 - gain) * spread
+    return told
