@@ -30,7 +30,9 @@ class Side:
 
     def statistic(self) -> Statistic:
         """As tests and intervals take it."""
-        return Statistic(self.rows, self.combine, None if self.metric.additive else self.combine_rows)
+        places = [index for index, place in enumerate(self.at) if self.metric.open_ended(self.metric.parts[place])]
+        means = {index: self.scores[:, index] for index in places}
+        return Statistic(self.rows, self.combine, None if self.metric.additive else self.combine_rows, means)
 
     def combine(self, totals: Floats) -> Floats:
         values: Floats = self.metric.combine(totals)[..., list(self.at)]

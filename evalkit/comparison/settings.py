@@ -33,7 +33,7 @@ class Settings:
     margins: Mapping[str, float] = field(default_factory=dict)
     metrics: tuple[str, ...] = ()
     slices: tuple[str, ...] | None = None
-    method: Method = "bca"
+    method: Method = "auto"
     changed: int = 5
     intervals_only: bool = False  # no p values: gates read the ends of intervals
 

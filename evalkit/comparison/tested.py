@@ -13,7 +13,7 @@ from evalkit.core.rows import Floats
 from evalkit.stats.sums import column_sums
 
 Bounds = Callable[[float], tuple[float, float]]
-METHODS = {"bca": "BCa bootstrap", "percentile": "percentile bootstrap", "none": ""}
+METHODS = {"bca": "BCa bootstrap", "bootstrap-t": "bootstrap-t", "percentile": "percentile bootstrap", "none": ""}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -73,6 +74,11 @@ class Measure(ABC):
         None: it is no such mean (a ratio of sums, a quantile), and a gate on it cannot stop early.
         """
         return (0.0, 1.0) if self.interval_of(part) == "wilson" else None
+
+    def open_ended(self, part: str) -> bool:
+        """Whether this part is a plain mean without a limit on one side or both: its interval is then a bootstrap-t."""
+        limits = self.range_of(part)
+        return limits is not None and not (math.isfinite(limits[0]) and math.isfinite(limits[1]))
 
     def needs_of(self) -> tuple[str, ...]:
         """The columns that this metric, with its options, must find."""

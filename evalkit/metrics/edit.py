@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
@@ -48,6 +49,10 @@ class Levenshtein(Metric):
     def direction(self, part: str) -> bool | None:
         """A small distance is good, a high similarity is."""
         return part == "similarity"
+
+    def range_of(self, part: str) -> tuple[float, float] | None:
+        """Both are means over records."""
+        return (0.0, math.inf) if part == "distance" else (0.0, 1.0)
 
     def combine(self, totals: Floats) -> Floats:
         """Means over the records."""

@@ -115,7 +115,7 @@ class BertScore(ModelMetric):
         return (*PARTS, "records")
 
     def range_of(self, part: str) -> tuple[float, float] | None:  # noqa: ARG002 - one for all
-        return -math.inf, math.inf  # rescaled, it has no least value
+        return -math.inf, 1.0  # rescaled, it has no least value
 
     def combine(self, totals: Floats) -> Floats:
         """Means over the records."""

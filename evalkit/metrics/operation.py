@@ -38,6 +38,10 @@ class Amount(Metric):
     def columns(self) -> tuple[str, ...]:
         return ("value", "records")
 
+    def range_of(self, part: str) -> tuple[float, float] | None:
+        """Only the mean is one."""
+        return (0.0, math.inf) if part == "mean" else None
+
     def measure(self, batch: Batch) -> Rows:
         total, errors = np.zeros(len(batch)), {}
         for column in self.needs_of():

@@ -30,7 +30,7 @@ class Settings:
     confidence: float
     resamples: int
     seed: int
-    method: IntervalMethod = "bca"
+    method: IntervalMethod = "auto"
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,10 @@ class Measured:
 
 def statistic_of(metric: Measure, rows: Floats) -> Statistic:
     """Rows with the way to combine them."""
-    return Statistic(rows, metric.combine, None if metric.additive else metric.combine_rows)
+    open_ended = [index for index, part in enumerate(metric.parts) if metric.open_ended(part)]
+    own = metric.record_values(Rows(rows)) if open_ended else rows
+    means = {index: own[:, index] for index in open_ended}
+    return Statistic(rows, metric.combine, None if metric.additive else metric.combine_rows, means)
 
 
 def values(measured: Sequence[Measured], clusters: NDArray[np.int64] | None, settings: Settings) -> dict[str, Value]:
@@ -108,7 +111,7 @@ def values(measured: Sequence[Measured], clusters: NDArray[np.int64] | None, set
 
 
 def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | None, settings: Settings) -> dict[str, Value]:
-    scored = one.statistic().scored
+    scored: NDArray[np.bool_] = np.asarray(~np.isnan(one.statistics).any(axis=1))
     n, total = int(scored.sum()), len(one.statistics)
     whole = one.corpus()
     told: dict[str, Value] = {}
@@ -122,6 +125,8 @@ def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | 
             bounds = _all_alike(one, index, bounds[0], scored, clusters, settings)
         if kind == "none" or bounds is None or any(map(math.isnan, bounds)):
             bounds = None
+        elif one.metric.open_ended(part):
+            bounds = _within(one.metric.range_of(part), bounds, float(interval.value[index]))
         told[name] = Value(
             mean=float(interval.value[index] if whole is None else whole[index]),
             ci=bounds,
@@ -138,6 +143,13 @@ def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | 
             higher_is_better=one.metric.direction(part),
         )
     return told
+
+
+def _within(limits: tuple[float, float] | None, bounds: tuple[float, float], value: float) -> tuple[float, float]:
+    """Bounds no farther out than the limits of a record, nor than the value, which may lie beyond by a rounding."""
+    least, greatest = limits or (-math.inf, math.inf)
+    low, high = bounds
+    return max(low, min(least, value)), min(high, max(greatest, value))
 
 
 def _all_alike(

@@ -90,7 +90,7 @@ def suite_schema() -> Schema:
         "resamples": {"type": "integer", "minimum": 100, "maximum": 1_000_000, "default": 1_000},
         "interval": {
             "enum": list(INTERVALS),
-            "default": "bca",
+            "default": "auto",
             "description": "kind of the bootstrap bounds",
         },
         "baseline": {**TEXT, "description": "a run's id, latest:SUITE, or the path of a results.json"},

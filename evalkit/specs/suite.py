@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 GateRule = Literal["min", "max", "no_worse_than", "every"]
 ReportKind = Literal["json", "html", "junit", "markdown", "prometheus"]
-IntervalMethod = Literal["bca", "percentile"]
+IntervalMethod = Literal["auto", "bca", "percentile"]
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class Suite:
     seed: int = 0
     confidence: float = 0.95
     resamples: int = 1_000
-    interval: IntervalMethod = "bca"
+    interval: IntervalMethod = "auto"
     baseline: str | None = None
     store: str | None = None
     budget: Mapping[str, float] = field(default_factory=dict)

@@ -84,7 +84,7 @@ def check_suite(
         "seed": seed.whole(least=0) if seed is not None else 0,
         "confidence": confidence.share() if confidence is not None else 0.95,
         "resamples": resamples.whole(least=100, most=1_000_000) if resamples is not None else 1_000,
-        "interval": interval.choice(INTERVALS) if interval is not None else "bca",
+        "interval": interval.choice(INTERVALS) if interval is not None else "auto",
         "store": store.text("a folder or an address") if store is not None else None,
         "budget": _budget(top.get("budget")),
         "prices": _prices(top.get("prices")),

@@ -1,18 +1,19 @@
-"""From the resampled values of a statistic to its interval: percentile, or bias-corrected and accelerated."""
+"""From the resampled values of a statistic to its interval: bias-corrected and accelerated, percentile, or bootstrap-t."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 
 from evalkit.stats.distribution import Distribution
 from evalkit.stats.normal import normal_cdf, normal_quantile, student_quantile
+from evalkit.stats.quantile import of_ordered
 from evalkit.stats.sums import Floats
 
-Method = Literal["bca", "percentile"]
+Method = Literal["auto", "bca", "percentile"]
 
 FEW = 200  # records (or clusters) below which the levels are those of Student's t
 UNDEFINED = 0.05  # a part that is NaN in a larger share of the resamples has no interval
@@ -29,7 +30,7 @@ class Interval:
     high: Floats  # (parts,)
     stderr: Floats  # (parts,): standard deviation over the resamples
     n: int  # scored records
-    methods: tuple[str, ...]  # per part: "bca", "percentile", or "none" where there are no bounds
+    methods: tuple[str, ...]  # per part: "bca", "bootstrap-t", "percentile", or "none" where there are no bounds
     level: float = 0.95
 
     @property
@@ -38,26 +39,28 @@ class Interval:
         return "+".join(sorted(set(self.methods)))
 
 
-def interval(distribution: Distribution, *, level: float = 0.95, method: Method = "bca", few: int = FEW) -> Interval:
+def interval(distribution: Distribution, *, level: float = 0.95, method: Method = "auto", few: int = FEW) -> Interval:
     """The interval of every part of a distribution.
 
-    BCa falls back to percentile where it is undefined: every resample on one side of the value, or no jackknife.
+    ``auto`` is the bootstrap-t where the statistic tells its records' own values (`Statistic.means`: plain means without
+    limits), and BCa for the rest. BCa falls back to percentile where it is undefined: every resample on one side of the
+    value, or no jackknife.
 
     Of fewer than 200 units the draws vary too little, by a factor sqrt(1 - 1/units), and tell their own spread badly:
     the levels are then read further out, at Student's t (the expanded percentile interval). A mean of 5 normal records
     is covered 91 % of the time then, 83 % without, one of 50 lognormal records 91 % and 90 %; of fewer than 5 no
-    bootstrap is to be relied on.
+    bootstrap is to be relied on. The bootstrap-t has no need of it, and covers both at 94 % and more.
 
     Args:
-        few: of fewer units than this, Student's levels are read.
+        few: of fewer units than this, BCa and percentile are read at Student's levels.
 
     Source: Efron & Tibshirani (1993), 14.3 and eq. 15.36; quantiles are those of `numpy.quantile`. Few units: Hesterberg
-    (2015), section 4.2.
+    (2015), section 4.2. Bootstrap-t: `studentised.Studentised.reaches`.
     """
     if not 0.0 < level < 1.0:
         raise ValueError(f"level must lie between 0 and 1, not at {level}")
-    if method not in ("bca", "percentile"):
-        raise ValueError(f"method must be 'bca' or 'percentile', not {method!r}")
+    if method not in get_args(Method):
+        raise ValueError(f"method must be 'auto', 'bca' or 'percentile', not {method!r}")
     parts = [_part(distribution, part, level, method, few) for part in range(len(distribution.value))]
     low, high, stderr = np.array([part[:3] for part in parts], dtype=np.float64).reshape(len(parts), 3).T
     return Interval(distribution.value, low, high, stderr, distribution.n, tuple(part[3] for part in parts), level)
@@ -75,19 +78,25 @@ def _part(distribution: Distribution, part: int, level: float, method: Method, f
         or not np.isfinite(defined[[0, -1]]).all()
     ):
         return math.nan, math.nan, math.nan, "none"
+    own = distribution.studentised.get(part) if method == "auto" else None
+    own = own if own is not None and own.known else None
+    told = "bootstrap-t" if own is not None else "percentile" if method == "percentile" else "bca"
     if defined[-1] - defined[0] <= _ROUNDING * abs(value):
-        return value, value, 0.0, method
+        return value, value, 0.0, told
     stderr = float(defined.std(ddof=1))
+    if own is not None:
+        below, above = own.reaches(level)
+        return value - below, value + above, stderr, told
     tails = (1.0 - level) / 2.0, (1.0 + level) / 2.0
     if distribution.units < few:
         free = distribution.units - 1.0
         reach = min(student_quantile(tails[1], free) * math.sqrt(distribution.units / free), _FARTHEST)
         tails = normal_cdf(-reach), normal_cdf(reach)
-    if method == "bca":
+    if told == "bca":
         shifted = _shifted(defined, distribution, part, tails)
         if shifted is not None:
-            return _quantile(defined, shifted[0]), _quantile(defined, shifted[1]), stderr, "bca"
-    return _quantile(defined, tails[0]), _quantile(defined, tails[1]), stderr, "percentile"
+            return of_ordered(defined, shifted[0]), of_ordered(defined, shifted[1]), stderr, "bca"
+    return of_ordered(defined, tails[0]), of_ordered(defined, tails[1]), stderr, "percentile"
 
 
 def _shifted(draws: Floats, distribution: Distribution, part: int, tails: tuple[float, float]) -> tuple[float, float] | None:
@@ -106,12 +115,3 @@ def _shifted(draws: Floats, distribution: Distribution, part: int, tails: tuple[
             return None
         levels.append(normal_cdf(bias + z / (1.0 - acceleration * z)))
     return levels[0], levels[1]
-
-
-def _quantile(ordered: Floats, level: float) -> float:
-    """The linearly interpolated quantile of sorted draws, as `numpy.quantile` rounds it."""
-    place = level * (len(ordered) - 1)
-    below = min(int(place), len(ordered) - 2)
-    share = place - below
-    low, high = float(ordered[below]), float(ordered[below + 1])
-    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1.0 - share)

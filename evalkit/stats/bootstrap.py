@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 from evalkit.stats.bca import FEW, Interval, Method, interval
 from evalkit.stats.distribution import POOL_ABOVE, Distribution, Statistic, distributions
 from evalkit.stats.members import Apart, CombineRows
+from evalkit.stats.studentised import difference as studentised_difference
 from evalkit.stats.sums import Floats
 
 __all__ = [
@@ -35,7 +36,7 @@ def intervals(
     level: float = 0.95,
     resamples: int = 1_000,
     clusters: ArrayLike | None = None,
-    method: Method = "bca",
+    method: Method = "auto",
     pool_above: int = POOL_ABOVE,
     few: int = FEW,
 ) -> list[Interval]:
@@ -53,11 +54,12 @@ def intervals(
         resamples: how many.
         clusters: (n,) labels; records that share one are drawn together. Below about 20 clusters, any bootstrap is
             too narrow.
-        method: ``bca`` (bias-corrected and accelerated), which falls back to ``percentile`` where it is undefined.
+        method: ``bca`` (bias-corrected and accelerated), which falls back to ``percentile`` where it is undefined;
+            ``auto`` is the bootstrap-t for parts that tell their records' own values, ``bca`` for the rest.
         pool_above: more records (or clusters) than this are first dealt into at most that many pools of equal size, at
             random. Sums of pools vary as sums of records do: the variance stays unbiased, and the standard error
             itself moves by 1 part in sqrt(2 · pools), 1 % at 5,000, less than 1,000 resamples add (2.2 %).
-        few: of fewer units than this, Student's levels are read (`bca.interval`).
+        few: of fewer units than this, BCa and percentile are read at Student's levels (`bca.interval`).
 
     Returns:
         One interval per statistic. Bounds are NaN below two scored records (or clusters), and where a value is NaN in
@@ -78,7 +80,7 @@ def difference(
     level: float = 0.95,
     resamples: int = 1_000,
     clusters: ArrayLike | None = None,
-    method: Method = "bca",
+    method: Method = "auto",
     pool_above: int = POOL_ABOVE,
 ) -> Interval:
     """Interval of b - a where row i of both is the same record; a record unscored on either side leaves both.
@@ -107,7 +109,8 @@ def paired(a: Statistic, b: Statistic) -> Statistic:
 
     additive = a.combine_rows is None and b.combine_rows is None
     rows = None if additive else Apart(_rows_of(a), _rows_of(b), split)
-    return Statistic(np.concatenate([a.values, b.values], axis=1), combine, rows)
+    means = {part: b.means[part] - a.means[part] for part in a.means.keys() & b.means.keys()}
+    return Statistic(np.concatenate([a.values, b.values], axis=1), combine, rows, means)
 
 
 def _rows_of(side: Statistic) -> CombineRows:
@@ -127,7 +130,7 @@ def unpaired_difference(
     level: float = 0.95,
     resamples: int = 1_000,
     clusters: tuple[ArrayLike | None, ArrayLike | None] = (None, None),
-    method: Method = "bca",
+    method: Method = "auto",
     pool_above: int = POOL_ABOVE,
 ) -> Interval:
     """Interval of b - a where records cannot be aligned: each side is resampled on its own; arguments as of `unpaired`."""
@@ -162,4 +165,8 @@ def unpaired(
         squares=two.squares + one.squares,
         n=min(one.n, two.n),
         units=min(one.units, two.units),
+        studentised={
+            part: studentised_difference(one.studentised[part], two.studentised[part])
+            for part in one.studentised.keys() & two.studentised.keys()
+        },
     )

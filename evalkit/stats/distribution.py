@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from evalkit.stats.members import CombineRows, Members
 from evalkit.stats.resample import Units, weight_blocks, weighted_sums
+from evalkit.stats.studentised import Moments, Studentised
 from evalkit.stats.sums import Floats, centred, column_sums
 
 POOL_ABOVE = 20_000
@@ -24,11 +25,15 @@ class Statistic:
     ``combine`` takes totals (..., k) to values (..., parts); 0/0 may be NaN. A statistic that is no sum (a quantile, a
     rank correlation) gives ``combine_rows`` too: values (m, k) of the scored records, sorted by their first column, and
     weights (b, m), how often each was drawn, to values (b, parts); ``combine`` is then not called.
+
+    ``means`` has the records' own values (n,) of parts that are their plain mean and have no limit on one side or both:
+    their resamples are studentised. Means with limits do better without: BCa covers them as well, and stays within.
     """
 
     values: Floats  # (n, k); a row with a NaN is a record that was not scored
     combine: Callable[[Floats], Floats]
     combine_rows: CombineRows | None = None
+    means: Mapping[int, Floats] = field(default_factory=dict)
 
     @cached_property
     def scored(self) -> NDArray[np.bool_]:
@@ -50,6 +55,7 @@ class Distribution:
     squares: Floats  # (parts,): Σu² / m²
     n: int  # scored records
     units: int  # records, clusters or pools that hold one
+    studentised: Mapping[int, Studentised] = field(default_factory=dict)  # by part, of those in `Statistic.means`
 
 
 def distributions(
@@ -85,7 +91,7 @@ def _groups(statistics: Sequence[Statistic], count: int) -> Iterator[list[Statis
     group: list[Statistic] = []
     room = _COLUMNS
     for statistic in statistics:
-        size = statistic.values.shape[1] * count
+        size = (statistic.values.shape[1] + 2 * len(statistic.means)) * count
         if group and size > room:
             yield group
             group, room = [], _COLUMNS
@@ -104,7 +110,12 @@ def _together(
         for at, one in enumerate(statistics)
         if one.combine_rows is not None
     }
-    layout = _Layout(list(sums.values()), units.count)
+    moments = {
+        (at, part): Moments(scores, one.scored, units.holding(one.scored), units)
+        for at, one in enumerate(statistics)
+        for part, scores in one.means.items()
+    }
+    layout = _Layout([*sums.values(), *moments.values()], units.count)
     totals = np.zeros((resamples, layout.matrix.shape[1]))
     draws = {at: np.full((resamples, len(one.value)), np.nan) for at, one in members.items()}
     if units.count:
@@ -114,12 +125,15 @@ def _together(
             for at, other in members.items():
                 draws[at][rows] = other.resampled(weights)
     made: dict[int, Distribution] = {}
+    means: dict[int, dict[int, Studentised]] = {at: {} for at in range(len(statistics))}
+    for place, ((at, part), own) in enumerate(moments.items(), len(sums)):
+        means[at][part] = own.resampled(layout.totals_of(place, totals), layout.drawn_of(place, totals))
     for at, other in members.items():
         centre = other.resampled(np.ones((1, units.count)))[0]
         cubes, squares = _influence(other.without(seed))
-        made[at] = Distribution(other.value, centre, draws[at], cubes, squares, other.n, len(other.held))
+        made[at] = Distribution(other.value, centre, draws[at], cubes, squares, other.n, len(other.held), means[at])
     for place, (at, one) in enumerate(sums.items()):
-        made[at] = one.distribution(one.statistic.combine(layout.totals_of(place, totals)))
+        made[at] = one.distribution(one.statistic.combine(layout.totals_of(place, totals)), means[at])
     return [made[at] for at in range(len(statistics))]
 
 
@@ -140,7 +154,7 @@ class _Sums:
                 summed = units.sums(column if everywhere else np.where(scored, column, 0.0))[self.held]
                 self.centres[j], self.offsets[j, self.held] = centred(summed, units.count)
 
-    def distribution(self, draws: Floats) -> Distribution:
+    def distribution(self, draws: Floats, means: Mapping[int, Studentised]) -> Distribution:
         """With the closed-form jackknife: what is left without a unit is the total minus its row."""
         m = int(self.held.sum())
         totals = self.centres * m + self.offsets.sum(axis=1)
@@ -152,6 +166,7 @@ class _Sums:
             *_influence(without),
             self.n,
             m,
+            means,
         )
 
 
@@ -161,7 +176,7 @@ class _Layout:
     A constant column needs none: its total is its centre times the number of drawn units that count.
     """
 
-    def __init__(self, sums: list[_Sums], count: int) -> None:
+    def __init__(self, sums: Sequence[_Sums | Moments], count: int) -> None:
         columns: list[Floats] = []
         masks: dict[bytes, int] = {}
         self.sums, self.count = sums, count
@@ -182,8 +197,8 @@ class _Layout:
 
     def totals_of(self, place: int, totals: Floats) -> Floats:
         """The totals (resamples, k) of the statistic at ``place``."""
-        one, (mask, own) = self.sums[place], self.places[place]
-        drawn = self.count if mask is None else totals[:, mask]
+        one, (_, own) = self.sums[place], self.places[place]
+        drawn = self.drawn_of(place, totals)
         return np.stack(
             [
                 np.broadcast_to(centre * drawn, len(totals)) + (0.0 if at is None else totals[:, at])
@@ -191,6 +206,11 @@ class _Layout:
             ],
             axis=-1,
         )
+
+    def drawn_of(self, place: int, totals: Floats) -> Floats:
+        """How many units that count were drawn for it, (resamples,)."""
+        mask = self.places[place][0]
+        return np.full(len(totals), float(self.count)) if mask is None else totals[:, mask]
 
 
 def _influence(without: Floats) -> tuple[Floats, Floats]:

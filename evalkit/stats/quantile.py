@@ -71,6 +71,15 @@ def mean_and_quantiles(values: Floats, weights: Floats, q: Sequence[float] | Flo
     return np.concatenate([mean[:, None], weighted_quantiles(column, weights, q)], axis=1)
 
 
+def of_ordered(ordered: Floats, level: float) -> float:
+    """The linearly interpolated quantile of two or more sorted numbers, as `numpy.quantile` rounds it."""
+    place = level * (len(ordered) - 1)
+    below = min(int(place), len(ordered) - 2)
+    share = place - below
+    low, high = float(ordered[below]), float(ordered[below + 1])
+    return low + (high - low) * share if share < 0.5 else high - (high - low) * (1.0 - share)
+
+
 def places(total: Floats, levels: Floats) -> tuple[Floats, Floats, Floats]:
     """Of ``total`` (b,) ordered records: the places below and above each level, and the share of the way between.
 

@@ -40,11 +40,20 @@ def duel(**more: Any) -> Measure:
         (Reward(probability=True), {"": (0, 1)}),
         (metric_of("perplexity", {}), {"": None, "bits_per_byte": None}),
         (metric_of("semantic_similarity", {}), {"": (-1, 1)}),
+        (metric_of("bertscore", {}), {"f1": (-math.inf, 1)}),
+        (metric_of("levenshtein", {}), {"distance": (0, math.inf), "similarity": (0, 1)}),
+        (metric_of("latency", {}), {"mean": (0, math.inf), "p50": None, "p95": None, "p99": None}),
+        (metric_of("token_f1", {}), {"": None}),
     ],
     ids=lambda value: value.name if isinstance(value, Measure) else "",
 )
 def test_ranges_are_those_of_the_scale(metric: Measure, ranges: dict[str, Any]) -> None:
     assert {part: metric.range_of(part) for part in ranges} == ranges
+
+
+def test_a_mean_is_open_ended_where_an_end_of_its_range_is_infinite() -> None:
+    told = metric_of("levenshtein", {}), metric_of("latency", {}), metric_of("exact_match", {}), duel()
+    assert [[part for part in one.parts if one.open_ended(part)] for one in told] == [["distance"], ["mean"], [], []]
 
 
 def test_a_dag_has_the_scale_of_its_file() -> None:
@@ -68,6 +77,8 @@ def test_a_panel_has_the_widest_range_of_its_judges() -> None:
         (duel(), [[1, 1, 0, 0, 5, 1], [0.5, 1, 1, 1, -2, 1], [0, 1, 0, 0, 0, 1]]),
         (metric_of("dag", {"judge": "judges/support-answer.yaml"}), [[4, 1], [0, 1], [10, 1]]),
         (Reward(), [[-3.0, 1], [7.5, 1], [0.1, 1]]),
+        (metric_of("levenshtein", {}), [[3, 0.2, 1], [0, 1, 1], [40, 0, 1]]),
+        (metric_of("latency", {}), [[120.0, 1], [7000.5, 1], [0.0, 1]]),
     ],
     ids=lambda value: value.name if isinstance(value, Measure) else "",
 )
