@@ -4,6 +4,7 @@ from __future__ import annotations
 
 _MATCH = "evalkit.metrics.match"
 _RANK = "evalkit.metrics.retrieval"
+_SINKS = "evalkit.monitor.sinks"
 
 BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
     "metric": {
@@ -66,7 +67,13 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "scripted": ("evalkit.backends.scripted:Scripted", "backend", "fixed replies, for tests and dry runs"),
     },
     "signal": {},
-    "sink": {},
+    "sink": {
+        "jsonl": (f"{_SINKS}.jsonl:JsonLines", "sink", "a JSON line per alert, appended to a file"),
+        "webhook": (f"{_SINKS}.webhook:Webhook", "sink", "JSON by HTTP POST, signed where wanted"),
+        "slack": (f"{_SINKS}.slack:Slack", "sink", "a message by a Slack-compatible incoming webhook"),
+        "email": (f"{_SINKS}.email:Email", "sink", "a mail by SMTP"),
+        "prometheus": (f"{_SINKS}.prometheus:Prometheus", "sink", "figures for node_exporter's textfile collector"),
+    },
 }
 
 # Names of the contract that a later version fills; a name that is registered stops being reserved.

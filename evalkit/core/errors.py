@@ -6,6 +6,7 @@ EvalkitError
 ├── DuplicatePlugin     two owners of one plugin name
 ├── MissingExtra        an optional package is needed
 ├── StoreError          the store cannot be read or written
+├── NotDelivered        an alert did not arrive (`core.sink`)
 ├── BackendError        a model gave no usable reply: an error of one record
 │   ├── Retryable       it may when asked again
 │   └── Malformed       it replied, and the reply cannot be used
