@@ -257,6 +257,8 @@ def _effect(one: Finding) -> str:
 
 
 def _percent(value: float, digits: int) -> str:
+    while value and abs(value) * 10**digits < 0.5 and digits < 4:
+        digits += 1
     return numbers.number(value, digits if value else 0) + ("%" if math.isfinite(value) else "")
 
 

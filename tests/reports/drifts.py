@@ -9,6 +9,7 @@ import math
 import numpy as np
 
 from evalkit.core.drift import Drift, Finding, Off, Shape, Side, Term
+from evalkit.core.watched import Incident, Point, Timeline, Watched
 
 NAN = math.nan
 EVIL = "<script>alert(1)</script>|`x`\x1b[31m\u202e"
@@ -146,3 +147,117 @@ def printed(tell, *arguments, width: int = 0) -> str:
     )
     tell(*arguments, console)
     return out.getvalue()
+
+
+# --- monitors --------------------------------------------------------------------------------------------------------
+
+HOUR = 3_600.0
+START = 1_793_491_200.0  # 2026-11-01T00:00Z
+
+
+def timeline(
+    name: str,
+    group: str = "output",
+    *,
+    windows: int = 400,
+    level: float = 400.0,
+    unit: str = "characters",
+    shift: float = 0.0,
+    since: int = 10**9,
+    until: int = 10**9,
+    by=None,
+    seed: int = 0,
+) -> Timeline:
+    """A signal with a day's and a week's rhythm; from window ``since`` it is off by ``shift`` of its level."""
+    rng = np.random.default_rng([seed, *name.encode()])
+    at = np.arange(windows)
+    expected = level * (1 + 0.08 * np.sin(at / 24 * 2 * np.pi) + 0.04 * np.sin(at / 168 * 2 * np.pi))
+    moved = (at >= since) & (at < until)
+    values = expected * (1 + 0.015 * rng.standard_normal(windows) + shift * moved)
+    points = []
+    for index in range(windows):
+        status = "learning" if index < windows // 6 else "drifted" if moved[index] and index > since else "ok"
+        value = float(values[index])
+        if index % 97 == 50:
+            status, value = "none", NAN
+        here = float(expected[index])
+        points.append(Point(START + HOUR * index, value, here, here * 0.95, here * 1.05, 120, 0.3, 0.5, status))
+    return Timeline(name, group, unit, tuple(points), by or {})
+
+
+def incident(name: str = "output.length", **told) -> Incident:
+    """Answers that became longer."""
+    base = {
+        "id": f"{name}@1", "group": "output", "severity": "critical", "kind": "jump", "found": START + HOUR * 362, "since": START + HOUR * 360,
+        "before": 402.3, "after": 486.9, "unit": "characters", "why": "Outputs are longer: 402 characters before, 487 now", "slice": "model=b",
+        "examples": tuple({"id": f"r-{at}", "model": "b", "input": text, "output": f"{text} " * 5} for at, text in enumerate(QUESTIONS)),
+    }  # fmt: skip
+    return Incident(name=name, **{**base, **told})
+
+
+def watched(**told) -> Watched:
+    """A monitor of 400 hourly windows with two incidents open and two over."""
+    base = {
+        "name": "support-bot", "source": "logs/*.parquet", "width": HOUR,
+        "windows": tuple((START + HOUR * at, 120, at % 50 == 0) for at in range(400)),
+        "timelines": (
+            timeline("input.length", "input", level=212.0),
+            timeline("input.unseen", "input", level=0.004, unit="share"),
+            timeline("output.length", shift=0.21, since=360),
+            timeline("output.length", shift=0.4, since=360, by={"model": "b"}),
+            timeline("output.length", by={"model": "a"}),
+            timeline("output.refusal", level=0.021, unit="share", shift=0.9, since=200, until=240),
+            timeline("proxy.latency_ms", "proxy", level=812.0, unit="ms"),
+            timeline("proxy.consistency", "proxy", level=3.9, unit="", shift=-0.1, since=380),
+            timeline("plan", "column", level=0.08, unit="share"),
+        ),
+        "incidents": (
+            incident("output.refusal", severity="warning", found=START + HOUR * 202, since=START + HOUR * 200, closed=START + HOUR * 240,
+                     before=0.021, after=0.04, unit="share", why="More refusals: 2.1% before, 4.0% now", slice="", examples=()),
+            incident(),
+            incident("proxy.consistency", group="proxy", severity="warning", kind="judge", found=START + HOUR * 390,
+                     since=START + HOUR * 380, before=3.9, after=3.5, unit="", why="The judge gives 0.4 less to the same answers", slice=""),
+            incident("output.length", by={"model": "b"}, severity="warning", kind="slow", found=START + HOUR * 150, since=START + HOUR * 100,
+                     closed=START + HOUR * 170, slice=""),
+        ),
+        "off": drift().off,
+        "latest": drift(notes=()),
+        "budget": 1.0,
+        "notes": ("12 rows came later than 2h after their window and were left out",),
+    }  # fmt: skip
+    return Watched(**{**base, **told})
+
+
+def bare() -> Watched:
+    """A monitor before its first window."""
+    return watched(windows=(), timelines=(), incidents=(), latest=None, notes=(), off=())
+
+
+def single() -> Watched:
+    """A monitor after its first window."""
+    return watched(
+        windows=((START, 3, 0),), timelines=(timeline("output.length", windows=1),), incidents=(), latest=quiet(), notes=()
+    )
+
+
+def large(signals: int = 40, windows: int = 2_000) -> Watched:
+    """As much as a page has to bear."""
+    lines = tuple(timeline(f"output.signal_{at}", windows=windows, shift=0.3 * (at < 5), since=1_900) for at in range(signals))
+    incidents = tuple(
+        incident(f"output.signal_{at}", id=str(at), since=START + HOUR * 1_900, found=START + HOUR * 1_902) for at in range(5)
+    )
+    return watched(windows=tuple((START + HOUR * at, 120, 0) for at in range(windows)), timelines=lines, incidents=incidents)
+
+
+def hostile_watched(text: str = EVIL) -> Watched:
+    """Every text is bad, and so are the numbers."""
+    points = [
+        Point(START + HOUR * at, value, value, -value, value, 1, NAN, NAN, "drifted")
+        for at, value in enumerate((math.inf, -math.inf, 1e308, -1e308, NAN, 0.0))
+    ]
+    one = incident(text, why=text, unit=text, slice=text, by={text: text}, examples=({text: text},), after=math.inf, before=NAN)
+    return watched(
+        name=text, source=text, timelines=(Timeline(text, "column", text, tuple(points), {text: text}), Timeline(text, "column", text, tuple(points))),
+        incidents=(one, dataclasses.replace(one, by={}, found=NAN, since=math.inf)), off=(Off(text, text),), latest=hostile(text), notes=(text,),
+        windows=tuple((START + HOUR * at, 1, 1) for at in range(6)),
+    )  # fmt: skip
