@@ -1,0 +1,265 @@
+"""Many texts as one run of UTF-8 bytes, and what descriptors share of it: classes, words, terms, places by row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.text.characters import ALONE, APART, SPACE, classes_of
+from evalkit.text.ngrams import Ints
+from evalkit.text.vocabulary import blocks as ranges
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Flags = NDArray[np.bool_]
+Bytes = NDArray[np.uint8]
+
+BLOCK = 1 << 18  # bytes looked at together: flags and counts of them stay in the cache
+_PAD = 16  # line feeds behind the last text, so that looking ahead needs no bounds
+_FEED = 10
+
+
+@dataclass(frozen=True)
+class Wide:
+    """The characters beyond ASCII of a block, in order."""
+
+    places: Ints  # of their first bytes
+    lengths: Ints  # in bytes, 2 to 4
+    codes: Ints
+    classes: NDArray[np.uint8]
+
+    def having(self, bits: int) -> Ints:
+        """Places of those in one of the classes."""
+        places: Ints = self.places[(self.classes & bits) != 0]
+        return places
+
+    def cover(self, bits: int) -> Ints:
+        """Places of all bytes of those in one of the classes, in no order."""
+        chosen = (self.classes & bits) != 0
+        places, lengths = self.places[chosen], self.lengths[chosen]
+        return np.concatenate([places + step if step < 2 else (places + step)[lengths > step] for step in range(4)])
+
+
+@dataclass(frozen=True)
+class Block:
+    """``n`` texts one after the other, a line feed before the first and behind each: nothing that is sought crosses one.
+
+    A missing text is as an empty one here. What several descriptors need is worked out once, when it is first asked for.
+    """
+
+    data: Bytes  # with `_PAD` further line feeds at its end
+    starts: Ints  # (n,), of each text in data
+    ends: Ints  # (n,), the line feed behind each
+
+    def __len__(self) -> int:
+        return len(self.starts)
+
+    # --- counting ---
+
+    def count(self, flags: Flags) -> Ints:
+        """How many bytes of each text are flagged, shape (n,); ``flags`` is as long as ``data``."""
+        bits = np.packbits(flags, bitorder="little")
+        words = np.zeros(len(bits) // 8 + 1, dtype="<u8")
+        words.view(np.uint8)[: len(bits)] = bits
+        before = np.zeros(len(words) + 1, dtype=np.int64)
+        np.cumsum(_ones(words), out=before[1:])
+        return _rank(words, before, self.ends) - _rank(words, before, self.starts)
+
+    def count_at(self, places: Ints) -> Ints:
+        """How many of these places, which rise, lie in each text, shape (n,)."""
+        if not len(places):
+            return np.zeros(len(self), dtype=np.int64)
+        counts: Ints = np.searchsorted(places, self.ends) - np.searchsorted(places, self.starts)
+        return counts
+
+    def rows_of(self, places: Ints) -> Ints:
+        """The text in which each place lies."""
+        rows: Ints = np.searchsorted(self.ends, places)
+        return rows
+
+    # --- classes of bytes ---
+
+    @cached_property
+    def plain(self) -> bool:
+        """Whether all is ASCII."""
+        return bool(self.data.max() < 128)
+
+    @cached_property
+    def upper(self) -> Flags:
+        """A to Z."""
+        return between(self.data, "A", "Z")
+
+    @cached_property
+    def capitals(self) -> Ints:
+        """How many A to Z each text has."""
+        return self.count(self.upper)
+
+    @cached_property
+    def digits(self) -> Flags:
+        """0 to 9."""
+        return between(self.data, "0", "9")
+
+    @cached_property
+    def alphanumeric(self) -> Flags:
+        """A to Z, a to z, 0 to 9."""
+        return between(self.data | np.uint8(32), "a", "z") | self.digits
+
+    @cached_property
+    def space(self) -> Flags:
+        """All bytes of white space, as `str.split` understands it."""
+        data = self.data
+        flags: Flags = (data == 32) | (data - np.uint8(9) < 5) | (data - np.uint8(28) < 4)
+        if not self.plain:
+            flags[self.wide.cover(SPACE)] = True
+        return flags
+
+    @cached_property
+    def wide(self) -> Wide:
+        """Characters beyond ASCII. Bytes that are no UTF-8 become some character or other."""
+        if self.plain:
+            none = np.zeros(0, dtype=np.int64)
+            return Wide(none, none, none, none.astype(np.uint8))
+        data = self.data
+        places = np.flatnonzero(data >= 0xC0)
+        lead, second, third, fourth = (data[places + step].astype(np.int64) for step in range(4))
+        codes = ((lead & 31) << 6) | (second & 63)
+        lengths = np.full(len(places), 2, dtype=np.int64)
+        longer, longest = lead >= 0xE0, lead >= 0xF0
+        lengths += longer
+        lengths += longest
+        codes[longer] = (((lead & 15) << 12) | ((second & 63) << 6) | (third & 63))[longer]
+        if longest.any():
+            last = ((second & 63) << 12) | ((third & 63) << 6) | (fourth & 63)
+            codes[longest] = (((lead & 7) << 18) | last)[longest]
+        return Wide(places, lengths, codes, classes_of(codes))
+
+    @cached_property
+    def feeds(self) -> Ints:
+        """Places of line feeds, the first before the first text and one behind each."""
+        return np.flatnonzero(self.data[: len(self.data) - _PAD] == _FEED)
+
+    # --- sizes ---
+
+    @cached_property
+    def sizes(self) -> Ints:
+        """Bytes of each text."""
+        return self.ends - self.starts
+
+    @cached_property
+    def characters(self) -> Ints:
+        """Code points of each text."""
+        if self.plain:
+            return self.sizes
+        return self.sizes - self.count((self.data & 0xC0) == 0x80)
+
+    # --- words and terms ---
+
+    @cached_property
+    def words(self) -> Ints:
+        """Where words begin: what stands between white space."""
+        space = self.space
+        return np.flatnonzero(space[:-1] & ~space[1:]) + 1
+
+    @cached_property
+    def terms(self) -> tuple[Ints, Ints]:
+        """Where terms begin, and where they end (see `evalkit.text.terms`); both rise."""
+        if self.plain:
+            within = self._with_apostrophes(self.alphanumeric, self.alphanumeric)
+            edges = np.flatnonzero(within[1:] != within[:-1]) + 1
+            return edges[::2], edges[1::2]
+        wide = self.wide
+        within = self.alphanumeric | (self.data >= 0x80)
+        within[wide.cover(APART)] = False
+        joining = within.copy()
+        alone = (wide.classes & ALONE) != 0
+        joining[wide.cover(ALONE)] = False
+        within = self._with_apostrophes(within, joining)
+        begin = np.zeros_like(within)
+        begin[1:] = within[1:] & ~within[:-1]
+        begin[wide.places[alone]] = True
+        behind = wide.places[alone] + wide.lengths[alone]
+        begin[behind] = within[behind]
+        end = within[:-1] & (begin[1:] | ~within[1:])
+        return np.flatnonzero(begin), np.flatnonzero(end) + 1
+
+    def _with_apostrophes(self, within: Flags, joining: Flags) -> Flags:
+        flags = within.copy()
+        flags[1:-1] |= (self.data[1:-1] == ord("'")) & joining[:-2] & joining[2:]
+        return flags
+
+
+def between(data: Bytes, low: str, high: str) -> Flags:
+    """Which bytes are in a range of ASCII characters, both ends included."""
+    flags: Flags = data - np.uint8(ord(low)) <= np.uint8(ord(high) - ord(low))  # wraps below the low end
+    return flags
+
+
+def blocks(array: pa.Array | pa.ChunkedArray, size: int = BLOCK) -> Iterator[Block]:
+    """The texts of an Arrow array in order, as many at once as fit in ``size`` bytes; a longer one alone.
+
+    Raises:
+        TypeError: they are not strings.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    for chunk in chunks_of(array):
+        texts = chunk if not chunk.null_count else pc.fill_null(chunk, "")
+        sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
+        for low, high in ranges(sizes + 1, size):
+            some = texts.slice(low, high - low)
+            joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(some)], pa.int32()), some), "\n")[0]
+            ends = np.cumsum(sizes[low:high] + 1)
+            data = np.full(int(ends[-1]) + 1 + _PAD, _FEED, dtype=np.uint8)
+            data[1 : ends[-1]] = np.frombuffer(joined.as_buffer(), dtype=np.uint8)
+            yield Block(data, ends - sizes[low:high], ends)
+
+
+def chunks_of(array: pa.Array | pa.ChunkedArray) -> list[pa.Array]:
+    """The chunks of an array of texts, as strings with 32- or 64-bit offsets."""
+    import pyarrow as pa
+
+    kind = array.type
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        pass
+    elif pa.types.is_dictionary(kind) or pa.types.is_null(kind) or kind == pa.string_view():
+        array = array.cast(pa.large_string())
+    else:
+        raise TypeError(f"texts are strings, not {kind}")
+    return array.chunks if isinstance(array, pa.ChunkedArray) else [array]
+
+
+def missing(array: pa.Array | pa.ChunkedArray) -> Flags:
+    """Which entries are null, shape (n,)."""
+    import pyarrow.compute as pc
+
+    flags: Flags = (
+        pc.is_null(array).to_numpy() if hasattr(array, "chunks") else pc.is_null(array).to_numpy(zero_copy_only=False)
+    )
+    return flags
+
+
+def _ones(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Set bits of each 64-bit word. Source: Warren, Hacker's Delight, 5-1; NumPy 1 has no ufunc for it."""
+    if hasattr(np, "bitwise_count"):
+        counted: NDArray[np.uint64] = np.bitwise_count(words)
+        return counted
+    one, two, four = (np.uint64(int(digits * 8, 16)) for digits in ("55", "33", "0f"))
+    words = words - ((words >> np.uint64(1)) & one)
+    words = (words & two) + ((words >> np.uint64(2)) & two)
+    words = (words + (words >> np.uint64(4))) & four
+    return (words * np.uint64(int("01" * 8, 16))) >> np.uint64(56)
+
+
+def _rank(words: NDArray[np.uint64], before: Ints, places: Ints) -> Ints:
+    """Set bits ahead of each place."""
+    at = places >> 6
+    rest = words[at] & ((np.uint64(1) << (places & 63).astype(np.uint64)) - np.uint64(1))
+    ahead: Ints = before[at] + _ones(rest).astype(np.int64)
+    return ahead
