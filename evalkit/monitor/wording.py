@@ -108,15 +108,12 @@ def html(one: Told) -> str:
 
 
 def alert_json(alert: Alert, examples: int = EXAMPLES) -> dict[str, Any]:
-    """Plain data, as JSON lines and webhooks carry it: the alert, its state, and its text; examples are bounded."""
-    rows = tuple(
-        {_seen(column): shortened(_seen(value), LONGEST_KEPT) for column, value in row.items()}
-        for row in alert.incident.examples[:examples]
-    )
-    bounded = replace(alert, incident=replace(alert.incident, examples=rows))
+    """Plain data, as JSON lines and webhooks carry it: the alert, its severity and its text; every piece is bounded."""
+    rows = alert.incident.examples[:examples]
+    plain_data: dict[str, Any] = _seen(replace(alert, incident=replace(alert.incident, examples=rows)).to_json())
     pieces = told(alert, examples)
-    plain_data: dict[str, Any] = _seen(bounded.to_json())
-    return {**plain_data, "title": pieces.title, "severity": alert.incident.severity, "text": plain(pieces)}
+    more = {"title": pieces.title, "severity": alert.incident.severity, "text": plain(pieces)}
+    return {**plain_data, **more, "id": alert.id}
 
 
 def _change(one: Incident) -> str:
@@ -155,9 +152,9 @@ def _link(report: str) -> str | None:
 
 
 def _seen(value: Any) -> Any:
-    """Nested data with every text made visible: what JSON could carry, a database behind a webhook may choke on."""
+    """Nested data with every text visible and cut: what JSON could carry, a database behind a webhook may choke on."""
     if isinstance(value, str):
-        return visible(value)
+        return shortened(visible(value[: 2 * LONGEST_KEPT]), LONGEST_KEPT)
     if isinstance(value, Mapping):
         return {_seen(key): _seen(inner) for key, inner in value.items()}
     if isinstance(value, Sequence):
