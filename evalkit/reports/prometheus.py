@@ -80,7 +80,7 @@ def render_prometheus(run: Run) -> str:
         families["evalkit_gate"] += [({**labels, "outcome": outcome}, float(outcome == gate.outcome)) for outcome in OUTCOMES]
     lines: list[str] = []
     for name, help_text in FAMILIES.items():
-        told = [line for labels, value in families[name] if (line := _line(name, labels, value))]
+        told = [line for labels, value in families[name] if (line := sample(name, labels, value))]
         if told:
             lines += [f"# HELP {name} {help_text}", f"# TYPE {name} gauge", *dict.fromkeys(told)]
     return "\n".join(lines) + "\n"
@@ -92,13 +92,8 @@ def label(text: str) -> str:
     return whole.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
-def _stats(labels: Mapping[str, str], value: Value) -> Iterable[Sample]:
-    low, high = value.ci if value.ci else (math.nan, math.nan)
-    for stat, amount in (("mean", value.mean), ("low", low), ("high", high), ("stderr", value.stderr)):
-        yield {**labels, "stat": stat}, amount
-
-
-def _line(name: str, labels: Mapping[str, str], value: float) -> str | None:
+def sample(name: str, labels: Mapping[str, str], value: float) -> str | None:
+    """One series and its value; None where it has none."""
     if math.isnan(value):
         return None
     told = ",".join(f'{key}="{label(text)}"' for key, text in labels.items())
@@ -106,6 +101,12 @@ def _line(name: str, labels: Mapping[str, str], value: float) -> str | None:
         ("+Inf" if value > 0 else "-Inf") if math.isinf(value) else repr(int(value)) if value == int(value) else repr(value)
     )
     return f"{name}{{{told}}} {number}"
+
+
+def _stats(labels: Mapping[str, str], value: Value) -> Iterable[Sample]:
+    low, high = value.ci if value.ci else (math.nan, math.nan)
+    for stat, amount in (("mean", value.mean), ("low", low), ("high", high), ("stderr", value.stderr)):
+        yield {**labels, "stat": stat}, amount
 
 
 def _plain(value: object) -> str:

@@ -16,6 +16,7 @@ from evalkit.reports.safe import one_line
 
 Light = Literal["fail", "inconclusive", "pass", "skipped"]
 
+OPEN = 12  # open incidents that a page shows unfolded, the gravest
 CLOSED = 50  # incidents that are over and still shown, the newest
 PARTS = 6  # slices of a signal that get a timeline of their own: those with incidents
 KINDS = {
@@ -120,7 +121,7 @@ def view(watched: Watched) -> WatchedView:
         open=tuple(row for row in rows if not row.closed),
         closed=tuple(over[:CLOSED]),
         hidden=max(len(over) - CLOSED, 0),
-        groups=tuple((name, found) for name in order if (found := tuple(line for line in lines if line.group == name))),
+        groups=tuple((name, found) for name in order if (found := _ranked(lines, name))),
         off=off_words(watched.off),
         notes=tuple(one_line(note, 600) for note in watched.notes),
         facts=tuple(_facts(watched)),
@@ -135,7 +136,9 @@ def headline(watched: Watched) -> str:
         return "no drift: no incident is open"
     critical = sum(one.severity == "critical" for one in watched.open)
     total = len(watched.open)
-    worst = "" if not critical else ", critical" if total == 1 else f", {critical} of them critical"
+    worst = (
+        "" if not critical else ", critical" if total == 1 else f", {critical if critical < total else 'all'} of them critical"
+    )
     return f"drifted: {numbers.counted(total, 'incident')} open{worst}"
 
 
@@ -199,6 +202,11 @@ def _lines(watched: Watched, rows: Sequence[IncidentRow]) -> list[SignalLine]:
     ]
 
 
+def _ranked(lines: Sequence[SignalLine], group: str) -> tuple[SignalLine, ...]:
+    """A group's signals, those that drifted first."""
+    return tuple(sorted((line for line in lines if line.group == group), key=lambda line: line.light != "fail"))
+
+
 def _line(name: str, group: str, key: str, lines: Sequence[Timeline], rows: tuple[IncidentRow, ...]) -> SignalLine:
     whole = next((line for line in lines if not line.by), None)
     last = newest(whole)
@@ -250,7 +258,7 @@ def _subtitle(watched: Watched) -> str:
         told[0] += f", {iso(watched.windows[0][0])} to {iso(watched.windows[-1][0] + watched.width)}"
         told.append(numbers.counted(sum(rows for _, rows, _ in watched.windows), "row"))
         late = sum(late for *_, late in watched.windows)
-        told += [f"{numbers.count(late)} of them late"] if late else []
+        told += [f"{numbers.count(late)} late"] if late else []
     return ", ".join(told)
 
 

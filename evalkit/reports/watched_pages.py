@@ -12,7 +12,7 @@ from evalkit.reports.console import cells, middle, say, width_of
 from evalkit.reports.drift_pages import drift_context, drift_sections, hanging, json_text, print_off
 from evalkit.reports.markdown import code, escape, table
 from evalkit.reports.safe import one_line, shortened
-from evalkit.reports.watched import IncidentRow, SignalLine, WatchedView, view
+from evalkit.reports.watched import OPEN, IncidentRow, SignalLine, WatchedView, view
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -167,7 +167,7 @@ def watched_html(watched: Watched) -> str:
     return render_page(
         "watched.html.j2",
         view=told,
-        watched=watched,
+        most=OPEN,
         latest=latest,
         plot=lambda line, timeline, at: _plot(told, line, timeline, f"{line.key}-{at}"),
         strip=lambda line: _strip(told, line),

@@ -172,7 +172,7 @@ def timeline(
     rng = np.random.default_rng([seed, *name.encode()])
     at = np.arange(windows)
     expected = level * (1 + 0.08 * np.sin(at / 24 * 2 * np.pi) + 0.04 * np.sin(at / 168 * 2 * np.pi))
-    moved = (at >= since) & (at < until)
+    moved = (at >= since) & (at < until) & (shift != 0)
     values = expected * (1 + 0.015 * rng.standard_normal(windows) + shift * moved)
     points = []
     for index in range(windows):
