@@ -99,7 +99,7 @@ async def export(
     """Give the figures to every sink that takes them; why not, by the name of those that failed."""
     takers = {name: sink for name, sink in sinks.items() if isinstance(sink, Exporter)}
     until = asyncio.get_running_loop().time() + budget_s
-    failed = await _all(_tried(sink, partial(sink.export, figures, text), until) for sink in takers.values())
+    failed = await asyncio.gather(*(_tried(sink, partial(sink.export, figures, text), until) for sink in takers.values()))
     return {name: str(error) for name, error in zip(takers, failed) if error is not None}
 
 

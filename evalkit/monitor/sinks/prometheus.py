@@ -11,7 +11,7 @@ from evalkit.core.errors import StoreError
 from evalkit.core.registry import sink
 from evalkit.core.sink import NotDelivered
 from evalkit.core.watched import Figure
-from evalkit.store.files import write_text
+from evalkit.store.files import explained, write_text
 
 
 @sink("prometheus")
@@ -29,5 +29,6 @@ class Prometheus:
         """Put the text in the place of the last one."""
         try:
             await asyncio.to_thread(write_text, self.path, text)
-        except StoreError as error:
-            raise NotDelivered(str(error), "refused") from error
+        except OSError as error:
+            told = error if isinstance(error, StoreError) else explained(error, self.path)
+            raise NotDelivered(str(told), "refused") from error
