@@ -67,7 +67,8 @@ def timeline_plot(
         f'<path class="course" d="{columns.course(across, up)}" fill="none" stroke="{TEXT}" stroke-width="1.3"/>',
         f'<path class="beyond" d="{columns.beyond(across, up)}" fill="none" stroke="{MARK}" stroke-width="4"/>',
     ]
-    for one in sorted(incidents, key=lambda one: one.found)[-MARKS:]:
+    dated = [one for one in incidents if math.isfinite(one.since) and math.isfinite(one.found)]
+    for one in sorted(dated, key=lambda one: one.found)[-MARKS:]:
         shapes += _mark(one, across, floor)
     shapes.append(line("axis", LEFT, floor + 0.5, WIDTH - RIGHT, floor + 0.5, AXIS, 1))
     for second, text in time_ticks(start, end):
@@ -125,7 +126,8 @@ class Columns:
         told[~np.isfinite(told)] = np.nan
         self._value, self._low, self._high = told[:, 1], told[:, 2], told[:, 3]
         count = max(min(COLUMNS, math.ceil((end - start) / max(window, 1e-9))), 1)
-        places = np.minimum(((told[:, 0] - start) / (end - start) * count).astype(np.int64), count - 1)
+        middles = told[:, 0] + window / 2 - start  # of windows: their starts may lie on the columns' borders
+        places = np.minimum((middles / (end - start) * count).astype(np.int64), count - 1)
         self.middles = start + (np.arange(count) + 0.5) * (end - start) / count
         self.least = _each(np.fmin, self._value, places, count)
         self.largest = _each(np.fmax, self._value, places, count)
