@@ -34,6 +34,10 @@ _PUBLIC = {
     "Request": "evalkit.core.asking",
     "Reply": "evalkit.core.asking",
     "Tools": "evalkit.core.asking",
+    "Sink": "evalkit.core.sink",
+    "NotDelivered": "evalkit.core.sink",
+    "Alert": "evalkit.core.watched",
+    "Figure": "evalkit.core.watched",
     "Run": "evalkit.core.run",
     "Value": "evalkit.core.run",
     "EvalkitError": "evalkit.core.errors",
@@ -51,6 +55,8 @@ if TYPE_CHECKING:
     from evalkit.core.registry import backend, judge, metric, signal, sink
     from evalkit.core.rows import Rows
     from evalkit.core.run import Run, Value
+    from evalkit.core.sink import NotDelivered, Sink
+    from evalkit.core.watched import Alert, Figure
 
 
 def __getattr__(name: str) -> Any:
