@@ -180,8 +180,10 @@ def amounts(before: float, after: float, unit: str) -> tuple[str, str]:
 
 def amount(value: float, unit: str) -> str:
     """One value of a signal with its unit: ``412 characters``, ``3.1%``."""
+    if unit == "share":
+        return _percent(100.0 * value, max(numbers.decimals(100.0 * value) - 1, 1))
     told, _ = amounts(value, value, unit)
-    return told if unit == "share" or told == numbers.NOTHING else f"{told} {one_line(unit, 30)}".rstrip()
+    return told if told == numbers.NOTHING else f"{told} {one_line(unit, 30)}".rstrip()
 
 
 def moved_words(before: float, after: float, unit: str) -> str:

@@ -60,11 +60,12 @@ def timeline_plot(
         for status, css, colour, opacity in (("learning", "learning", AXIS, 0.12), ("drifted", "stretch", MARK, 0.2))
         for first, last in stretches(points, status, window)
     ]
+    thick = 0.9 if columns.crowded else 1.3
     expected = columns.line(columns.expected, across, up)
     shapes += [
         f'<path class="reference" d="{columns.band(across, up)}" fill="{BAR}" opacity="0.35"/>',
         f'<path class="expected" d="{expected}" fill="none" stroke="{BAR}" stroke-width="1"/>',
-        f'<path class="course" d="{columns.course(across, up)}" fill="none" stroke="{TEXT}" stroke-width="1.3"/>',
+        f'<path class="course" d="{columns.course(across, up)}" fill="none" stroke="{TEXT}" stroke-width="{thick}"/>',
         f'<path class="beyond" d="{columns.beyond(across, up)}" fill="none" stroke="{MARK}" stroke-width="4"/>',
     ]
     dated = [one for one in incidents if math.isfinite(one.since) and math.isfinite(one.found)]
@@ -117,7 +118,8 @@ def stretches(points: Sequence[Point], status: str, window: float) -> Iterator[t
 class Columns:
     """Windows put into at most `COLUMNS` columns: none of their extremes is lost.
 
-    The value keeps the least and the largest of a column; band and expectation, which move slowly, their means.
+    Value and band keep the least and the largest of a column, so that a value within its own window's band is within the
+    band that is drawn; the expectation is a mean.
     """
 
     def __init__(self, points: Sequence[Point], start: float, end: float, window: float) -> None:
@@ -131,7 +133,9 @@ class Columns:
         self.middles = start + (np.arange(count) + 0.5) * (end - start) / count
         self.least = _each(np.fmin, self._value, places, count)
         self.largest = _each(np.fmax, self._value, places, count)
-        self.low, self.high, self.expected = (_mean(told[:, at], places, count) for at in (2, 3, 4))
+        self.low, self.high = _each(np.fmin, self._low, places, count), _each(np.fmax, self._high, places, count)
+        self.expected = _mean(told[:, 4], places, count)
+        self.crowded = len(points) > 2 * count
         above, below = (np.where(out, self._value, np.nan) for out in (self._value > self._high, self._value < self._low))
         self.above, self.below = _each(np.fmax, above, places, count), _each(np.fmin, below, places, count)
 

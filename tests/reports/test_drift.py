@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from evalkit.core.drift import Shape, Side
-from evalkit.reports.drift import amounts, moved_words, slice_words, view
+from evalkit.reports.drift import amount, amounts, moved_words, slice_words, view
 from evalkit.reports.drift_pages import drift_html, drift_json, drift_markdown, print_drift
 from evalkit.reports.plot_shape import shape_plot
 from tests.reports.drifts import EVIL, drift, finding, hostile, nothing, printed, quiet
@@ -134,6 +134,10 @@ def test_amounts_have_the_digits_that_tell_them_apart():
     assert amounts(812.0, 1_934.0, "ms") == ("812", "1,934")
     assert amounts(1_000.2, 1_000.4, "") == ("1,000.20", "1,000.40")
     assert amounts(math.nan, 3.0, "")[0] == "–"
+    assert amount(0.0041, "share") == "0.41%"
+    assert amount(0.468, "share") == "46.8%"
+    assert amount(0.0, "share") == "0%"
+    assert amount(math.nan, "ms") == "–"
 
 
 def test_a_move_is_told_in_points_or_percent_where_either_says_something():

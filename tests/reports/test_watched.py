@@ -13,6 +13,7 @@ import pytest
 
 from evalkit.core.times import moment
 from evalkit.core.watched import Point, Timeline
+from evalkit.reports.drift_pages import drift_html
 from evalkit.reports.plot_timeline import COLUMNS, stretches, strip_plot, time_ticks, timeline_plot
 from evalkit.reports.watched import headline, lasting, view
 from evalkit.reports.watched_pages import print_watched, watched_html, watched_json, watched_markdown
@@ -21,6 +22,7 @@ from tests.reports.drifts import (
     HOUR,
     START,
     bare,
+    hostile,
     hostile_watched,
     incident,
     large,
@@ -30,6 +32,7 @@ from tests.reports.drifts import (
     watched,
 )
 from tests.reports.test_drift import Tags
+from tests.reports.test_html import browser, dump
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -148,6 +151,17 @@ def test_many_incidents_are_folded_and_counted():
     assert "50 over, and 30 before them" in page
     assert "and 75 incidents before" in printed(print_watched, found)
     assert "and 30 incidents before" in watched_markdown(found)
+
+
+def test_a_real_browser_shows_both_pages_and_complains_about_nothing(tmp_path):
+    if browser() is None:
+        pytest.skip("no chromium is installed: the pages were not opened in a real browser; apt-get install chromium")
+    for name, page in (("watched", watched_html(watched())), ("drift", drift_html(hostile()))):
+        path = tmp_path / f"{name}.html"
+        path.write_text(page, "utf-8")
+        dom, complaints = dump(path, tmp_path)
+        assert complaints == []
+        assert 'data-ready="yes"' in dom
 
 
 # --- timelines -------------------------------------------------------------------------------------------------------
