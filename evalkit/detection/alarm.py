@@ -8,9 +8,8 @@ floor. A track that alarms is open until windows like the reference's outweigh t
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from functools import cached_property
 from typing import Any, Literal
 
 import numpy as np
@@ -18,18 +17,21 @@ from numpy.typing import NDArray
 
 from evalkit.core.times import MONTH
 from evalkit.core.watched import Status
-from evalkit.detection.season import MOST, SHIFTS, Expectation, Terms, average, design
-from evalkit.detection.tails import LIMIT, evidence, p_value, quantile, score, tempered
+from evalkit.detection.look import Expectations, Look
+from evalkit.detection.season import SHIFTS, Expectation
+from evalkit.detection.tails import LIMIT, evidence, quantile
 from evalkit.stats.multiple import adjust
 from evalkit.stats.normal import normal_quantile
 from evalkit.stats.sums import Floats
 
 Kind = Literal["jump", "slow"]
+Flags = NDArray[np.bool_]
 
 LOCATING = 4.0  # standard deviations of the chart that dates jumps; it raises no alarm
 CHARTS = (*SHIFTS, LOCATING)
 SIDES = (1.0, -1.0)
-_CONFIDENCE = normal_quantile(0.9)  # that a slow chart's level is no further off than it allows for
+_SURE, _SUREST = normal_quantile(0.9), normal_quantile(0.99)  # that a slow chart allows for its level's error
+_HEIGHTS = np.array([10.0 / shift for shift in CHARTS])  # of a threshold, in standard deviations, about
 _OVERSHOOT = 1.166  # Siegmund (1985), p. 210
 _CEILING = 1.2  # how far above the reference's own highest a chart must rise
 _OVER = math.log(1e5)  # evidence that closes an incident: windows would have to mislead 100,000 : 1
@@ -95,14 +97,13 @@ class State:
 
     Attributes:
         latent, spread: mean and variance of the noise that remembers.
-        time: of the last window judged; NaN before the first.
-        rise, since, weight, shift, level: of each chart and side, shape (tracks, charts, 2): its height, the start of its rise,
-            and sums since then of weights, weighted residuals and weighted expectations.
-        side: of the open incident, ±1; 0 while none is open.
-        begun, weighed, moved, meant: start of the open incident, and the same sums since then.
+        time: of the last window; NaN before the first.
+        rise, since: of each chart and side, shape (tracks, charts, 2): its height, and the start of its rise.
+        sums: since that start, of weights, weighted residuals and weighted expectations, shape (tracks, charts, 2, 3).
+        side: of the open incident, ±1; 0 while none is open. ``slow`` is 1 where many windows found it.
+        begun, told: start of the incident, and the same sums since then, shape (tracks, 3).
         over, over_since, over_windows: evidence that it has ended, when it began to rise, and for how many windows.
-        quiet: until when a track that has closed does not alarm; -inf for any time.
-        slow: 1 where the incident was found by many windows.
+        quiet: until when a track that has closed does not alarm.
     """
 
     names: tuple[str, ...]
@@ -111,30 +112,24 @@ class State:
     time: Floats
     rise: Floats
     since: Floats
-    weight: Floats
-    shift: Floats
-    level: Floats
+    sums: Floats
     side: Floats
+    slow: Floats
     begun: Floats
-    weighed: Floats
-    moved: Floats
-    meant: Floats
+    told: Floats
     over: Floats
     over_since: Floats
     over_windows: Floats
     quiet: Floats
-    slow: Floats
-
-    def to_json(self) -> dict[str, dict[str, Any]]:
-        """By track; NaN and infinities are null."""
-        return {
-            name: {field: _plain(getattr(self, field)[at]) for field in _FIELDS} for at, name in enumerate(self.names)
-        }  # fmt: skip
 
     @property
     def open(self) -> tuple[str, ...]:
         """Tracks with an open incident."""
         return tuple(name for name, side in zip(self.names, self.side) if side)
+
+    def to_json(self) -> dict[str, dict[str, Any]]:
+        """By track; NaN and infinities are null."""
+        return {name: {field: _plain(getattr(self, field)[at]) for field in _SHAPES} for at, name in enumerate(self.names)}
 
 
 @dataclass(frozen=True)
@@ -196,16 +191,20 @@ class Watcher:
 
     def __init__(self, plan: Plan, expectations: Mapping[str, Expectation], floors: Mapping[str, float] | None = None) -> None:
         self.plan, self.names = plan, tuple(expectations)
-        self._tracks = _Tracks.of(plan, list(expectations.values()), [(floors or {}).get(name, 0.0) for name in self.names])
+        self._tracks = Expectations.of(list(expectations.values()), plan.width)
+        self._floors = np.array([(floors or {}).get(name, 0.0) for name in self.names])
+        self._bounds = np.array([_bounds(plan, one) for one in expectations.values()]).reshape(-1, len(CHARTS))
+        df = np.minimum(self._tracks.df, self._tracks.tail)
+        self._reach = quantile(plan.level / max(plan.tracks, 1), df) * self._tracks.scale
 
     def start(self, told: Mapping[str, Mapping[str, Any]] | None = None) -> State:
         """The state before the first window, or the one that was kept as `State.to_json`; tracks that it lacks begin."""
         n = len(self.names)
-        state = State(self.names, **{name: np.zeros((n, *shape)) for name, shape in _FIELDS.items()})
+        state = State(self.names, **{name: np.zeros((n, *shape)) for name, shape in _SHAPES.items()})
         state.time[:], state.spread[:], state.quiet[:] = np.nan, self._tracks.variance, -np.inf
         for at, name in enumerate(self.names):
             for field, value in (told or {}).get(name, {}).items():
-                getattr(state, field)[at] = _EMPTY.get(field, np.nan) if value is None else value
+                getattr(state, field)[at] = (-np.inf if field == "quiet" else np.nan) if value is None else value
         return state
 
     def step(self, state: State, time: float, readings: Mapping[str, Reading]) -> tuple[State, dict[str, Verdict]]:
@@ -224,222 +223,127 @@ class Watcher:
 
     def judge(self, state: State, time: float, values: Floats, variances: Floats, sizes: Floats) -> tuple[State, Verdicts]:
         """`step` on arrays of shape (tracks,), in the order of ``names``."""
-        tracks, plan = self._tracks, self.plan
+        plan, tracks = self.plan, self._tracks
         there = np.isfinite(values) & np.isfinite(variances) & (variances > 0.0)
         judged = there & (sizes >= plan.minimum)
-        open_before = state.side != 0.0
-
-        # What is expected, given the windows before.
-        expected, leverage, ratio = tracks.at(time)
         passed = np.maximum(np.round((time - state.time) / plan.width), 1.0)
-        decay = tracks.memory ** np.where(np.isnan(passed), 1.0, passed)
-        latent = decay * state.latent
-        spread = decay**2 * state.spread + (1.0 - decay**2) * tracks.variance
-        sampling = np.where(there, variances, np.nan) / ratio  # in latent units, as both above
-        estimated = leverage / ratio**2
-        total = spread + sampling + estimated
-        deviation = np.sqrt(total) * ratio
-        residual = values - expected
-        z = (residual - ratio * latent) / deviation
-        skew = tracks.skews(expected) * np.sqrt(np.where(there, variances, np.nan) * ratio) * (sampling / total) ** 1.5
-        normal = np.where(judged, score(np.where(judged, z, 0.0), np.where(judged, skew, 0.0)), np.nan)
-        t = normal / tracks.scale
-        p = p_value(t, np.minimum(tracks.df, tracks.tail))
-        q = adjust(p, "bh")
-
-        # Slow charts rise with the evidence of a shift, and start anew at 0.
-        counted = np.where(judged, tempered(z, normal, t, tracks.tail), 0.0)
-        watched = judged & ~open_before
-        gain = spread / total
-        lasting = (1.0 - decay) / np.maximum(1.0 - decay * (1.0 - gain), 1e-12)  # what the filter leaves of a shift
-        doubt = _CONFIDENCE * tracks.level_stderr * lasting / deviation
-        weight = 1.0 / (ratio**2 * (sampling + tracks.variance))
-        rise, since = state.rise.copy(), state.since.copy()
-        sums = [state.weight.copy(), state.shift.copy(), state.level.copy()]
-        terms = [weight, weight * residual, weight * expected]
-        for chart, looked_for in enumerate(CHARTS):
-            for side, sign in enumerate(SIDES):
-                at = np.s_[:, chart, side]
-                step = evidence(counted - sign * np.where(judged, doubt, 0.0), np.where(judged, skew, 0.0), looked_for, sign)
-                begins = watched & (rise[at] <= 0.0)
-                since[at] = np.where(begins, time, since[at])
-                height = np.where(watched, np.maximum(rise[at] + step, 0.0), rise[at])
-                rise[at] = height
-                for total_of, term in zip(sums, terms):
-                    carried = np.where(begins, 0.0, total_of[at])
-                    total_of[at] = np.where(watched, np.where(height > 0.0, carried + term, 0.0), total_of[at])
-
-        with np.errstate(invalid="ignore", divide="ignore"):
-            shifts = np.where(sums[0] > 0.0, sums[1] / sums[0], 0.0)
-        free = watched & (time >= state.quiet)
-        # Significant and too small to matter: the evidence is dropped, so that it does not hide what comes later.
-        over = (rise > tracks.bounds[:, :, None]) & watched[:, None, None]
-        matters = np.abs(shifts) >= tracks.floors[:, None, None]
-        slow_at = over & matters & free[:, None, None]
-        rise = np.where(over & ~slow_at, 0.0, rise)
-
-        # A jump is dated by the chart for large shifts; where that has not risen, it is this window.
-        upward = np.where(normal >= 0.0, 0, 1)
-        every = np.arange(len(values))
-        jump_chart = (every, len(SHIFTS), upward)
-        dated = rise[jump_chart] > 0.0
-        jump_shift = np.where(dated, shifts[jump_chart], residual)
-        jump = free & (q <= plan.level) & (np.where(upward, -1.0, 1.0) * jump_shift >= tracks.floors)
-        slow = slow_at.any(axis=(1, 2))
-        opened = jump | slow
-        best = np.argmax(np.where(slow_at, rise / tracks.bounds[:, :, None], -1.0).reshape(len(values), -1), axis=1)
-        found_side = np.where(jump, upward, best % 2)
-        picked = (every, np.where(jump, len(SHIFTS), best // 2), found_side)
-        alone = jump & ~dated
-        new = {
-            "side": np.where(opened, np.where(found_side, -1.0, 1.0), state.side),
-            "slow": np.where(opened, ~jump, state.slow),
-            "begun": np.where(opened, np.where(alone, time, since[picked]), state.begun),
-            **{
-                name: np.where(opened, np.where(alone, term, total_of[picked]), getattr(state, name))
-                for name, term, total_of in zip(("weighed", "moved", "meant"), terms, sums)
-            },
+        steps = np.where(np.isnan(passed), 1.0, passed)
+        look = tracks.look(
+            state.latent, state.spread, steps, time, np.where(judged, values, np.nan), np.where(judged, variances, np.nan)
+        )
+        q = adjust(look.p, "bh")
+        was_open = state.side != 0.0
+        charts = self._charts(state, time, look, judged & ~was_open)
+        found = self._found(charts, time, look, q, judged & ~was_open & (time >= state.quiet))
+        taken: dict[str, Any] = {
+            name: np.where(_like(found["opened"], found[name]), found[name], getattr(state, name)) for name in _FOUND
         }
+        state = replace(state, **taken)
+        ending: dict[str, Any] = self._ending(state, time, look, judged & was_open)
+        opened, closed = found["opened"], ending.pop("closed")
+        state = replace(state, **ending)
 
-        # An open incident gathers its windows, and the evidence that it is over.
-        inside = judged & open_before
-        moved = state.side * np.where(state.weighed > 0.0, state.moved / np.maximum(state.weighed, 1e-300), 0.0)
-        size = np.clip(moved / deviation, 0.5, 6.0)
-        calm = np.clip(size * (0.5 * size - state.side * np.clip(residual / deviation, -LIMIT, LIMIT)), None, LIMIT)
-        calm = calm / (1.0 + 2.0 * tracks.variance * tracks.memory / (1.0 - tracks.memory) / total)
-        ends = inside & (state.over <= 0.0)
-        ending = np.where(inside, np.maximum(state.over + calm, 0.0), state.over)
-        windows = np.where(ending > 0.0, np.where(ends, 0.0, state.over_windows) + inside, 0.0)
-        ended = np.where(ends, time, state.over_since)
-        closed = inside & (ending >= _OVER) & (windows >= plan.calm)
-        gathers = inside & (ending <= 0.0)
-        for name, term in zip(("weighed", "moved", "meant"), terms):
-            new[name] = new[name] + np.where(gathers, term, 0.0)
-        shown_since = np.where(closed, ended, np.where(new["side"] != 0.0, new["begun"], np.nan))
         with np.errstate(invalid="ignore", divide="ignore"):
-            shift, meant = new["moved"] / new["weighed"], new["meant"] / new["weighed"]
-        shows = (new["side"] != 0.0) | closed
-
-        status = np.where(~there, 3, np.where(~judged, 2, np.where((new["side"] != 0.0) & ~closed, 1, 0)))
-        reach = tracks.reach * tracks.scale * deviation
-        centre = expected + ratio * latent
-        verdicts = Verdicts(
-            {
-                "value": values, "expected": centre, "n": sizes,
-                "low": tracks.bounded(centre - reach), "high": tracks.bounded(centre + reach),
-                "z": t, "p": p, "q": q, "status": status, "opened": opened, "closed": closed,
-                "side": np.where(closed, 0.0, new["side"]), "slow": new["slow"], "since": shown_since,
-                "before": np.where(shows, meant, np.nan), "after": np.where(shows, meant + shift, np.nan),
-                "size": np.where(shows, shift / deviation, np.nan),
-            }
-        )  # fmt: skip
+            shift, before = state.told[:, 1] / state.told[:, 0], state.told[:, 2] / state.told[:, 0]
+        shown = state.side != 0.0
+        status = np.select([~there, ~judged, shown & ~closed], [3, 2, 1], 0)
+        reach = self._reach * look.deviation
+        verdicts = Verdicts({
+            "value": values, "expected": look.centre, "low": tracks.inside(look.centre - reach),
+            "high": tracks.inside(look.centre + reach), "n": sizes, "z": look.t, "p": look.p, "q": q, "status": status,
+            "opened": opened, "closed": closed, "side": state.side, "slow": state.slow,
+            "since": np.where(closed, state.over_since, np.where(shown, state.begun, np.nan)),
+            "before": np.where(shown, before, np.nan), "after": np.where(shown, before + shift, np.nan),
+            "size": np.where(shown, shift / look.deviation, np.nan),
+        })  # fmt: skip
 
         # While an incident is open, and where one begins or ends, the noise and the charts start anew.
-        anew = open_before | opened
-        learns = judged & ~anew
-        clipped = np.clip(z, -LIMIT * tracks.scale, LIMIT * tracks.scale) * deviation / ratio
-        gain = spread / np.where(judged, total, np.inf)
-        reset = anew[:, None, None] & judged[:, None, None]
+        anew, learns = was_open | opened, judged & ~was_open & ~opened
+        limit = LIMIT * tracks.scale * look.unit
+        kept: dict[str, Any] = charts | {"rise": np.where(found["spent"], 0.0, charts["rise"])}
+        kept = {name: np.where(_like(anew, values_of), 0.0, values_of) for name, values_of in kept.items()}
         return replace(
             state,
-            latent=np.where(learns, latent + gain * clipped, np.where(anew, 0.0, latent)),
-            spread=np.where(learns, (1.0 - gain) * spread, np.where(anew, tracks.variance, spread)),
-            time=np.full(len(values), time),
-            rise=np.where(reset, 0.0, rise),
-            since=since,
-            weight=np.where(reset, 0.0, sums[0]),
-            shift=np.where(reset, 0.0, sums[1]),
-            level=np.where(reset, 0.0, sums[2]),
-            side=np.where(closed, 0.0, new["side"]),
-            begun=new["begun"], weighed=new["weighed"], moved=new["moved"], meant=new["meant"],
-            over=np.where(closed | opened, 0.0, ending),
-            over_since=ended,
-            over_windows=np.where(closed | opened, 0.0, windows),
+            latent=np.where(
+                learns, look.latent + look.gain * np.clip(look.step, -limit, limit), np.where(anew, 0.0, look.latent)
+            ),
+            spread=np.where(learns, (1.0 - look.gain) * look.spread, np.where(anew, tracks.variance, look.spread)),
+            time=np.full(len(values), float(time)),
+            **kept,
+            side=np.where(closed, 0.0, state.side),
+            over=np.where(closed | opened, 0.0, state.over),
+            over_windows=np.where(closed | opened, 0.0, state.over_windows),
             quiet=np.where(closed, time + (plan.cooldown + 1) * plan.width, state.quiet),
-            slow=np.asarray(new["slow"], dtype=np.float64),
-        ), verdicts  # fmt: skip
+        ), verdicts
+
+    def _charts(self, state: State, time: float, look: Look, watched: Flags) -> dict[str, Floats]:
+        """Page's charts with this window: they rise with the evidence of a shift, and begin anew at 0."""
+        doubt = self._tracks.level_stderr * look.lasting / look.deviation
+        allowed = np.minimum(np.maximum(_SURE * doubt[:, None], _HEIGHTS * doubt[:, None] ** 2), _SUREST * doubt[:, None])
+        sides, shifts = np.array(SIDES), np.array(CHARTS)[:, None]
+        z = look.counted[:, None, None] - sides * allowed[:, :, None]
+        gained = np.where(_like(watched, z), evidence(z, look.skew[:, None, None], shifts, sides), 0.0)
+        begins = _like(watched, z) & (state.rise <= 0.0)
+        rise = np.maximum(state.rise + gained, 0.0)
+        sums = np.where(begins[..., None], 0.0, state.sums) + np.where(
+            _like(watched, state.sums), look.terms[:, None, None, :], 0.0
+        )
+        return {"rise": rise, "since": np.where(begins, time, state.since), "sums": np.where(rise[..., None] > 0.0, sums, 0.0)}
+
+    def _found(self, charts: Mapping[str, Floats], time: float, look: Look, q: Floats, free: Flags) -> dict[str, NDArray[Any]]:
+        """Alarms: significant and large enough; ``spent`` are charts whose evidence was of a shift too small to matter.
+
+        Their evidence is dropped, so that the small shift does not water down a large one later.
+        """
+        rise, sums = charts["rise"], charts["sums"]
+        with np.errstate(invalid="ignore", divide="ignore"):
+            shifts = np.where(sums[..., 0] > 0.0, sums[..., 1] / sums[..., 0], 0.0)
+        floors = self._floors
+        over = rise > self._bounds[:, :, None]
+        alarms = over & (np.array(SIDES) * shifts >= floors[:, None, None]) & _like(free, rise)
+        slow = alarms.any(axis=(1, 2))
+        # A jump is dated by the chart of large shifts; where that has not risen, it is this window.
+        every, upward = np.arange(len(q)), np.where(look.t < 0.0, 1, 0)
+        located = (every, len(SHIFTS), upward)
+        alone = rise[located] <= 0.0
+        moved = np.where(alone, look.residual, shifts[located]) * np.where(upward, -1.0, 1.0)
+        jump = free & (q <= self.plan.level) & (moved >= floors)
+        best = np.argmax(np.where(alarms, rise / self._bounds[:, :, None], -1.0).reshape(len(q), -1), axis=1)
+        side = np.where(jump, upward, best % 2)
+        picked = (every, np.where(jump, len(SHIFTS), best // 2), side)
+        this = jump & alone
+        return {
+            "opened": jump | slow, "spent": over & ~alarms, "side": np.where(side, -1.0, 1.0), "slow": np.where(jump, 0.0, 1.0),
+            "begun": np.where(this, time, charts["since"][picked]), "told": np.where(this[:, None], look.terms, sums[picked]),
+        }  # fmt: skip
+
+    def _ending(self, state: State, time: float, look: Look, inside: Flags) -> dict[str, NDArray[Any]]:
+        """Evidence that an incident is over: a chart of no shift against the shift so far, which else gathers the window."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            size = np.clip(state.side * state.told[:, 1] / state.told[:, 0] / look.deviation, 0.5, 6.0)
+        seen = state.side * np.clip(look.residual / look.deviation, -LIMIT, LIMIT)
+        gained = np.where(inside, np.minimum(size * (0.5 * size - seen), LIMIT) / look.persistence, 0.0)
+        begins = inside & (state.over <= 0.0)
+        over = np.maximum(state.over + gained, 0.0)
+        windows = np.where(over > 0.0, np.where(begins, 0.0, state.over_windows) + inside, 0.0)
+        gathers = inside & (over <= 0.0)
+        return {
+            "closed": inside & (over >= _OVER) & (windows >= self.plan.calm),
+            "over": over, "over_windows": windows, "over_since": np.where(begins, time, state.over_since),
+            "told": state.told + np.where(gathers[:, None], look.terms, 0.0),
+        }  # fmt: skip
 
 
-# --- expectations side by side ---------------------------------------------------------------------------------------
+def _bounds(plan: Plan, one: Expectation) -> list[float]:
+    """How high each chart of a track must rise; the one that only locates has no bound."""
+    peaks = one.peaks or (0.0,) * len(SHIFTS)
+    told = [max(plan.threshold(shift, one.df_slow) * one.persistence, _CEILING * peak) for shift, peak in zip(SHIFTS, peaks)]
+    return [*told, math.inf]
 
 
-@dataclass(frozen=True)
-class _Tracks:
-    """The expectations as arrays, so that a window of all tracks is a handful of operations."""
-
-    width: float
-    coefficients: Floats  # (tracks, columns of the widest design)
-    covariance: Floats  # (tracks, columns, columns)
-    variance: Floats
-    memory: Floats
-    df: Floats
-    tail: Floats
-    scale: Floats
-    skew: Floats
-    rate: Floats  # NaN where the track is none
-    level_stderr: Floats
-    floors: Floats
-    bounds: Floats  # (tracks, charts): infinite for the chart that only locates
-    reach: Floats  # half a band, in standard deviations
-
-    @staticmethod
-    def of(plan: Plan, expectations: Sequence[Expectation], floors: Sequence[float]) -> _Tracks:
-        n, columns = len(expectations), MOST.columns
-        coefficients, covariance = np.zeros((n, columns)), np.zeros((n, columns, columns))
-        for at, one in enumerate(expectations):
-            places = _places(one.terms)
-            coefficients[at, places] = one.coefficients
-            covariance[at][np.ix_(places, places)] = one.covariance
-        bounds = np.full((n, len(CHARTS)), np.inf)
-        for at, one in enumerate(expectations):
-            for chart, shift in enumerate(SHIFTS):
-                peak = one.peaks[chart] if one.peaks else 0.0
-                bounds[at, chart] = max(plan.threshold(shift, one.df), _CEILING * peak)
-        df, tail = (np.array([getattr(one, name) for one in expectations], dtype=np.float64) for name in ("df", "tail"))
-        mean = average(MOST)
-        return _Tracks(
-            plan.width, coefficients, covariance,
-            np.array([one.noise.variance for one in expectations]), np.array([one.noise.memory for one in expectations]),
-            df, tail, np.array([one.scale for one in expectations]), np.array([one.skew for one in expectations]),
-            np.array([math.nan if one.rate is None else one.rate for one in expectations]),
-            np.sqrt(np.maximum(np.einsum("i,tij,j->t", mean, covariance, mean), 0.0)),
-            np.array(floors, dtype=np.float64), bounds,
-            quantile(plan.level / max(plan.tracks, 1), np.minimum(df, tail)),
-        )  # fmt: skip
-
-    @cached_property
-    def is_rate(self) -> NDArray[np.bool_]:
-        return ~np.isnan(self.rate)
-
-    def at(self, time: float) -> tuple[Floats, Floats, Floats]:
-        """Means, variances of their estimates, and ratios of sampling variances at a time."""
-        row = design(np.array(time, dtype=np.float64), self.width, MOST)
-        expected = self.coefficients @ row
-        leverage = np.maximum((self.covariance @ row) @ row, 0.0)
-        if not self.is_rate.any():
-            return expected, leverage, np.ones_like(expected)
-        rate = np.where(self.is_rate, self.rate, 0.5)
-        inside = np.clip(expected, 0.25 * rate, 1.0 - 0.25 * (1.0 - rate))
-        expected = np.where(self.is_rate, inside, expected)
-        return expected, leverage, np.where(self.is_rate, inside * (1.0 - inside) / (rate * (1.0 - rate)), 1.0)
-
-    def skews(self, expected: Floats) -> Floats:
-        """Skewness of a value over its sampling standard deviation."""
-        inside = np.where(self.is_rate, expected, 0.5)
-        return np.where(self.is_rate, (1.0 - 2.0 * inside) / (inside * (1.0 - inside)), self.skew)
-
-    def bounded(self, values: Floats) -> Floats:
-        """Bands of rates stay within 0 and 1."""
-        return np.where(self.is_rate, np.clip(values, 0.0, 1.0), values)
-
-
-def _places(terms: Terms) -> list[int]:
-    """Where the columns of a design lie in the widest one."""
-    places = list(range(1 + 2 * terms.daily))
-    start = 1 + 2 * MOST.daily
-    places += range(start, start + 2 * terms.weekly)
-    start += 2 * MOST.weekly
-    return [*places, *range(start, start + (2 * terms.weekend - 1 if terms.weekend else 0))]
+def _like(flags: Flags, values: NDArray[Any]) -> Flags:
+    """``flags`` (tracks,) with as many dimensions as ``values``."""
+    return flags.reshape(-1, *(1,) * (values.ndim - 1))
 
 
 def _widened(bound: float, df: float) -> float:
@@ -456,11 +360,9 @@ def _plain(value: Any) -> Any:
 
 
 _PAIRS = (len(CHARTS), len(SIDES))
-_FIELDS: dict[str, tuple[int, ...]] = {
-    field.name: _PAIRS if field.name in ("rise", "since", "weight", "shift", "level") else ()
-    for field in fields(State)
-    if field.name != "names"
-}
-_EMPTY = {"quiet": -math.inf}
+_SHAPES: dict[str, tuple[int, ...]] = {field.name: () for field in fields(State) if field.name != "names"} | {
+    "rise": _PAIRS, "since": _PAIRS, "sums": (*_PAIRS, 3), "told": (3,),
+}  # fmt: skip
+_FOUND = ("side", "slow", "begun", "told")
 _STATUS: tuple[Status, ...] = ("ok", "drifted", "few", "none")
 _NOTHING = Reading()

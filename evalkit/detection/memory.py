@@ -10,6 +10,7 @@ Source: Harvey (1989), Forecasting, Structural Time Series Models and the Kalman
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -31,7 +32,21 @@ class Noise:
     memory: float = 0.0
 
 
-def fit_noise(residuals: Floats, sampling: Floats, steps: Floats) -> Noise:
+class Learned(NamedTuple):
+    """Noise, and how well it is known.
+
+    Attributes:
+        persistence: long-run variance of innovations under the noises that the residuals allow, over that under ``noise``: the
+            mean over likely ones, weighted by likelihood.
+        df: degrees of freedom of a chi-square that varies as much as they do.
+    """
+
+    noise: Noise
+    persistence: float
+    df: float
+
+
+def fit_noise(residuals: Floats, sampling: Floats, steps: Floats) -> Learned:
     """Maximum likelihood, on a grid and a finer one around its best point; outliers count less.
 
     Args:
@@ -41,20 +56,27 @@ def fit_noise(residuals: Floats, sampling: Floats, steps: Floats) -> Noise:
     """
     residuals, sampling, steps = residuals[-_LONGEST:], sampling[-_LONGEST:], steps[-_LONGEST:]
     total = float(np.mean(np.minimum(residuals**2, 9.0 * np.median(residuals**2) / 0.455 + 1e-300)))
-    shares, memories, share, memory = _SHARES, _MEMORIES, 0.0, 0.0
+    coarse, likelihood = _grid(_SHARES, _MEMORIES), np.zeros(0)
+    share, memory = coarse
     for finer in (False, True):
         if finer:
-            shares, memories = (_around(grid, best) for grid, best in ((_SHARES, share), (_MEMORIES, memory)))
-        share_grid, memory_grid = (grid.ravel() for grid in np.meshgrid(shares, memories))
-        likelihood = _likelihoods(residuals, sampling, steps, total * share_grid, memory_grid)
-        at = int(likelihood.argmax())
-        share, memory = float(share_grid[at]), float(memory_grid[at])
-        if not finer:
-            forgetting = np.flatnonzero(memory_grid == 0.0)
-            without = int(forgetting[likelihood[forgetting].argmax()])
-            if 2.0 * (likelihood[at] - likelihood[without]) < _SIGNIFICANT:
-                share, memory = float(share_grid[without]), 0.0
-    return Noise(total * share, memory)
+            at = int(likelihood.argmax())
+            share, memory = _grid(_around(_SHARES, coarse[0][at]), _around(_MEMORIES, coarse[1][at]))
+        likelihood = _likelihoods(residuals, sampling, steps, total * share, memory)
+    at = int(likelihood.argmax())
+    forgetting = np.flatnonzero(memory == 0.0)
+    if len(forgetting):
+        without = int(forgetting[likelihood[forgetting].argmax()])
+        if 2.0 * (likelihood[at] - likelihood[without]) < _SIGNIFICANT:
+            at = without
+    weights = np.exp(likelihood - likelihood.max())
+    weights /= weights.sum()
+    # Volume may grow, and sampling then hides less of the noise than it did in the reference.
+    long_run = 0.5 * float(np.median(sampling)) + total * share * (1.0 + memory) / (1.0 - memory)
+    ratio = long_run / max(float(long_run[at]), 1e-300)
+    mean = float(weights @ ratio)
+    spread = float(weights @ (ratio - mean) ** 2)
+    return Learned(Noise(total * float(share[at]), float(memory[at])), max(mean, 1.0), 2.0 * mean**2 / max(spread, 1e-9))
 
 
 def whiten(columns: Floats, sampling: Floats, steps: Floats, noise: Noise) -> Floats:
@@ -82,13 +104,17 @@ def whiten(columns: Floats, sampling: Floats, steps: Floats, noise: Noise) -> Fl
     return told
 
 
+def _grid(shares: Floats, memories: Floats) -> tuple[Floats, Floats]:
+    """All pairs of the two, as two arrays."""
+    share, memory = np.meshgrid(shares, memories)
+    return share.ravel(), memory.ravel()
+
+
 def _around(grid: Floats, best: float) -> Floats:
-    """Points between the neighbours of ``best``; 0 alone where 0 is best."""
-    if best == 0.0:
-        return np.zeros(1)
+    """Points between the second neighbours of ``best``."""
     at = int(np.searchsorted(grid, best))
-    low, high = grid[max(at - 1, 0)], grid[min(at + 1, len(grid) - 1)]
-    return np.unique(np.concatenate([np.linspace(low, best, _FINE)[1:], np.linspace(best, high, _FINE)]))
+    low, high = grid[max(at - 2, 0)], grid[min(at + 2, len(grid) - 1)]
+    return np.unique(np.concatenate([np.linspace(low, best, _FINE), np.linspace(best, high, _FINE)]))
 
 
 def _likelihoods(residuals: Floats, sampling: Floats, steps: Floats, variances: Floats, memories: Floats) -> Floats:

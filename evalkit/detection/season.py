@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from evalkit.detection.memory import Noise, fit_noise, whiten
+from evalkit.detection.memory import Learned, Noise, fit_noise, whiten
 from evalkit.detection.tails import evidence, score, tails_of, tempered
 from evalkit.stats.sums import Floats
 
@@ -55,6 +55,8 @@ class Expectation:
         tail, scale: Student's t of the reference's normal scores; tail is infinite for normal ones.
         skew: skewness of a window's value over its sampling standard deviation; of rates it follows from the rate.
         rate: the probability under which variances are told, for rates; else None.
+        persistence: long-run variance of innovations over 1, as likely values of the noise have it on average; it is known as
+            well as on ``df_slow`` degrees of freedom.
         peaks: the highest each slow chart rose within the reference, in the order of `SHIFTS`.
     """
 
@@ -69,6 +71,8 @@ class Expectation:
     scale: float = 1.0
     skew: float = 0.0
     rate: float | None = None
+    persistence: float = 1.0
+    df_slow: float = math.inf
     peaks: tuple[float, ...] = ()
 
     @staticmethod
@@ -135,7 +139,7 @@ class Expectation:
     def to_json(self) -> dict[str, Any]:
         """Plain data; infinities are null."""
         told = asdict(self) | {"terms": list(self.terms), "tail": self.tail if math.isfinite(self.tail) else None}
-        return told | {"df": self.df if math.isfinite(self.df) else None}
+        return told | {"df_slow": self.df_slow if math.isfinite(self.df_slow) else None}
 
     @staticmethod
     def from_json(told: Mapping[str, Any]) -> Expectation:
@@ -148,7 +152,7 @@ class Expectation:
                 "covariance": tuple(tuple(row) for row in told["covariance"]),
                 "noise": Noise(**told["noise"]),
                 "tail": math.inf if told["tail"] is None else told["tail"],
-                "df": math.inf if told["df"] is None else told["df"],
+                "df_slow": math.inf if told["df_slow"] is None else told["df_slow"],
                 "peaks": tuple(told["peaks"]),
             }
         )
@@ -188,9 +192,19 @@ def bounded(expected: Floats, rate: float | None) -> Floats:
 
 
 def variance_ratio(expected: Floats, rate: float | None) -> Floats:
+    """Sampling variance at this mean over the one that is told."""
     if rate is None:
         return np.ones_like(expected)
     return expected * (1.0 - expected) / (rate * (1.0 - rate))
+
+
+def bounded_rates(expected: Floats, rates: Floats, is_rate: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+    """`bounded`, `variance_ratio` and skewness over standard deviation of many tracks, (tracks,); those without a rate stay."""
+    rate = np.where(is_rate, rates, 0.5)
+    inside = np.where(is_rate, np.clip(expected, _RARELY * rate, 1.0 - _RARELY * (1.0 - rate)), 0.5)
+    spread = inside * (1.0 - inside)
+    ratio = np.where(is_rate, spread / (rate * (1.0 - rate)), 1.0)
+    return np.where(is_rate, inside, expected), ratio, (1.0 - 2.0 * inside) / spread
 
 
 # --- fitting ---------------------------------------------------------------------------------------------------------
@@ -226,7 +240,7 @@ def _fit(windows: _Windows, season: Season) -> Expectation:
     weights: NDArray[Any] = np.ones(n)
     expected = np.full(n, np.average(windows.values, weights=1.0 / windows.variances))
     noise, chosen = Noise(float(np.var(windows.values))), widest
-    coefficients, covariance = np.zeros(0), np.zeros((0, 0))
+    coefficients, covariance, learned = np.zeros(0), np.zeros((0, 0)), Learned(noise, 1.0, math.inf)
     # All terms at first, then those that are worth it; the noise is learned from what they leave.
     for choose in (False, False, True, False):
         white = _whitened(windows, np.column_stack([columns, windows.values]), expected, noise) * np.sqrt(weights)[:, None]
@@ -241,16 +255,18 @@ def _fit(windows: _Windows, season: Season) -> Expectation:
         ratio = variance_ratio(expected, windows.rate)
         short = math.sqrt(n / max(n - chosen.columns, 1.0))  # residuals are smaller than errors
         residuals = (windows.values - expected) / ratio * short
-        noise = fit_noise(residuals, windows.variances / ratio, windows.steps)
-    return _finished(windows, chosen, coefficients, covariance, expected, noise)
+        learned = fit_noise(residuals, windows.variances / ratio, windows.steps)
+        noise = learned.noise
+    return _finished(windows, chosen, coefficients, covariance, expected, learned)
 
 
 def _finished(
-    windows: _Windows, terms: Terms, coefficients: Floats, covariance: Floats, expected: Floats, noise: Noise
+    windows: _Windows, terms: Terms, coefficients: Floats, covariance: Floats, expected: Floats, learned: Learned
 ) -> Expectation:
     """The shape of what is left: skewness, tails, and how high the charts rose."""
     n = len(windows.times)
     short = math.sqrt(n / max(n - terms.columns, 1.0))
+    noise = learned.noise
     z, share = _innovations(windows, expected, noise)
     z = z * short
     skew = 0.0
@@ -270,7 +286,7 @@ def _finished(
     return Expectation(
         width=windows.width, windows=n, terms=terms, coefficients=tuple(coefficients.tolist()),
         covariance=tuple(tuple(row) for row in covariance.tolist()), noise=noise, df=max(n - terms.columns - 1.0, 1.0),
-        tail=tail, scale=scale, skew=skew, rate=windows.rate,
+        tail=tail, scale=scale, skew=skew, rate=windows.rate, persistence=learned.persistence, df_slow=learned.df,
         peaks=tuple(max(_peak(evidence(counted, skews, shift, side)) for side in (1.0, -1.0)) for shift in SHIFTS),
     )  # fmt: skip
 

@@ -7,6 +7,7 @@ exact for rare events, the normal distribution as g goes to 0, and close to a su
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from evalkit.stats.sums import Floats
 
@@ -62,14 +63,14 @@ def tempered(z: Floats, normal: Floats, t: Floats, tail: Floats) -> Floats:
     return told
 
 
-def evidence(z: Floats, skew: Floats, shift: float, side: float) -> Floats:
+def evidence(z: Floats, skew: Floats, shift: ArrayLike, side: ArrayLike) -> Floats:
     """Log-likelihood ratio of ``z`` for a mean moved by ``shift`` > 0 to the ``side`` (±1), against no shift.
 
     For skew 0 it is ``side * shift * z - shift² / 2``, so that its running maximum is Page's CUSUM with reference value
     shift / 2; its exponential has mean 1 under no shift, however skewed the count.
     """
     g = np.where(skew < 0.0, -1.0, 1.0) * np.maximum(np.abs(skew), _LEAST_SKEW)
-    tilt = np.log(np.maximum(1.0 + side * shift * g, _LEAST_RATE)) / g
+    tilt = np.log(np.maximum(1.0 + np.multiply(side, shift) * g, _LEAST_RATE)) / g
     told: Floats = tilt * z - (np.expm1(tilt * g) - tilt * g) / g**2
     return told
 
