@@ -23,6 +23,17 @@ class Split:
     test: str
     ignored: bool = False
 
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "p": self.p, "ok": self.ok, "threshold": self.threshold, "test": self.test,
+            "observed": dict(self.observed), "expected": dict(self.expected), "ignored": self.ignored,
+        }  # fmt: skip
+
+    @property
+    def worst(self) -> str:
+        """The variant that is farthest from what it should have."""
+        return max(self.expected, key=lambda name: abs(self.observed[name] - self.expected[name]))
+
 
 @dataclass(frozen=True)
 class Effect:
@@ -85,12 +96,13 @@ class Measured:
 
 @dataclass(frozen=True)
 class Part:
-    """The metrics over the units of one value of a column."""
+    """The metrics over the units of one value of a column, and whether the split held among these."""
 
     by: str
     value: str
     units: Mapping[str, int]
     metrics: Mapping[str, Measured]
+    srm: Split
 
 
 @dataclass(frozen=True)
@@ -140,10 +152,7 @@ class Experiment:
             "rows": self.rows,
             "units": dict(self.units),
             "left_out": dict(self.left_out),
-            "srm": {
-                "p": self.srm.p, "ok": self.srm.ok, "threshold": self.srm.threshold, "test": self.srm.test,
-                "observed": dict(self.srm.observed), "expected": dict(self.srm.expected), "ignored": self.srm.ignored,
-            },
+            "srm": self.srm.to_json(),
             "confidence": self.confidence,
             "sequential": self.sequential,
             "adjust": self.adjust,
@@ -154,7 +163,7 @@ class Experiment:
             },
             "slices": [
                 {
-                    "by": {part.by: part.value}, "units": dict(part.units),
+                    "by": {part.by: part.value}, "units": dict(part.units), "srm": part.srm.to_json(),
                     "metrics": {name: _metric(one) for name, one in part.metrics.items()},
                 }
                 for part in self.parts

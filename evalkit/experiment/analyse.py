@@ -23,6 +23,7 @@ from evalkit.stats import sample_ratio
 from evalkit.stats.anytime import PLANNED
 
 MOST_SLICES = 20
+NAMED = 3  # slices without their split that a note names
 ADJUSTMENTS = ("holm", "bh", "by", "hochberg", "sidak", "bonferroni", "none")
 
 
@@ -78,10 +79,10 @@ def analyse(source: Any, design: Design) -> Experiment:
         overview = look(columns)
         weights = _weights(overview, design)
         sums = sums_of(columns, overview)
-        srm = _split(overview, sums, weights, design)
+        srm = _split(overview, sums, weights, design, sample_ratio.THRESHOLD)
         effects = decide(_compared(question, overview, sums, design, ""), _rules(srm, design, design.adjust))
         metrics = _measured(question, overview, sums, effects, "")
-        parts, more = _parts(columns, overview, srm, design) if question.by else ((), 0)
+        parts, more = _parts(columns, overview, srm, weights, design) if question.by else ((), 0)
     left_out = {
         f"rows without {question.variant}": overview.without_variant,
         f"rows without {question.unit}": overview.without_unit,
@@ -136,7 +137,7 @@ def _weights(overview: Overview, design: Design) -> list[float]:
     return [wanted.get(name, 1.0) for name in names]
 
 
-def _split(overview: Overview, sums: Sums, weights: Sequence[float], design: Design) -> Split:
+def _split(overview: Overview, sums: Sums, weights: Sequence[float], design: Design, threshold: float) -> Split:
     names = overview.variants
     total, weight = sum(sums.units), math.fsum(weights)
     expected = {name: total * share / weight for name, share in zip(names, weights)}
@@ -144,8 +145,8 @@ def _split(overview: Overview, sums: Sums, weights: Sequence[float], design: Des
         p, test = sample_ratio.always_valid(sums.units, weights), "sequential multinomial test"
     else:
         p, test = sample_ratio.chi_square(sums.units, weights), "chi-square test"
-    ok = not p < sample_ratio.THRESHOLD
-    return Split(p, ok, sample_ratio.THRESHOLD, dict(zip(names, sums.units)), expected, test, design.ignore_srm and not ok)
+    ok = not p < threshold
+    return Split(p, ok, threshold, dict(zip(names, sums.units)), expected, test, design.ignore_srm and not ok)
 
 
 Compares = dict[tuple[str, ...], tuple[MetricSpec, Compared]]  # by slice ("" for all), metric, treatment
@@ -168,9 +169,13 @@ def _rules(srm: Split, design: Design, adjust: str) -> Rules:
     return Rules(
         alpha=1.0 - design.confidence,
         adjust=adjust,
-        withheld="" if srm.ok or srm.ignored else "the split did not hold (sample-ratio mismatch)",
+        withheld=_withheld(srm),
         planned=(design.planned or PLANNED) if design.sequential else None,
     )
+
+
+def _withheld(srm: Split) -> str:
+    return "" if srm.ok or srm.ignored else "the split did not hold (sample-ratio mismatch)"
 
 
 def _measured(
@@ -197,17 +202,31 @@ def _measured(
     return found
 
 
-def _parts(columns: Columns, overview: Overview, srm: Split, design: Design) -> tuple[tuple[Part, ...], int]:
-    """The slices with most rows, and how many there are beyond; all of them are one family of tests."""
+def _parts(
+    columns: Columns, overview: Overview, srm: Split, weights: Sequence[float], design: Design
+) -> tuple[tuple[Part, ...], int]:
+    """The slices with most rows, and how many there are beyond; all of them are one family of tests.
+
+    The split is checked in each, all of them together as seldom wrong as the one of the whole log.
+    """
     question = columns.question
     values = slices(columns, MOST_SLICES + 1)
     sums = {value: sums_of(columns, overview, value) for value in values[:MOST_SLICES]}
+    threshold = sample_ratio.THRESHOLD / max(len(sums), 1)
+    splits = {value: _split(overview, own, weights, design, threshold) for value, own in sums.items()}
     compared: Compares = {}
     for value, own in sums.items():
         compared |= _compared(question, overview, own, design, value)
-    effects = decide(compared, _rules(srm, design, "bh" if design.adjust == "holm" else design.adjust))
+    rules = _rules(srm, design, "bh" if design.adjust == "holm" else design.adjust)
+    effects = decide(compared, replace(rules, withheld_in={value: _withheld(split) for value, split in splits.items()}))
     parts = [
-        Part(question.by, value, dict(zip(overview.variants, own.units)), _measured(question, overview, own, effects, value))
+        Part(
+            question.by,
+            value,
+            dict(zip(overview.variants, own.units)),
+            _measured(question, overview, own, effects, value),
+            splits[value],
+        )
         for value, own in sums.items()
     ]
     return tuple(parts), max(0, len(values) - MOST_SLICES)
@@ -217,12 +236,19 @@ def _notes(found: Experiment, question: Question, design: Design, columns: Colle
     """What a reader must know."""
     notes = []
     if not found.srm.ok:
-        worst = max(found.srm.expected, key=lambda name: abs(found.srm.observed[name] - found.srm.expected[name]))
         notes.append(
-            f"Sample-ratio mismatch: {worst} has {found.srm.observed[worst]:,} units where the split gives "
-            f"{found.srm.expected[worst]:,.0f} ({p_equals(found.srm.p)}). Something loses or adds units of one variant, and "
+            f"Sample-ratio mismatch: {_apart(found.srm)}. Something loses or adds units of one variant, and "
             "every difference below may come from that. "
             + ("Verdicts stand only because --ignore-srm was given." if found.srm.ignored else "Verdicts are withheld.")
+        )
+    wrong = [part for part in found.parts if not part.srm.ok]
+    if wrong:
+        listed = [f"{part.by} = {part.value}: {_apart(part.srm)}" for part in wrong[:NAMED]]
+        listed += [f"and {len(wrong) - NAMED} more"] if len(wrong) > NAMED else []
+        notes.append(
+            f"Sample-ratio mismatch in {'; '.join(listed)}. Something loses or adds units of one variant there, or the variant "
+            f"itself changes {question.by}. "
+            + ("Verdicts stand only because --ignore-srm was given." if design.ignore_srm else "There are no verdicts there.")
         )
     if not question.unit:
         notes.append(
@@ -241,6 +267,12 @@ def _notes(found: Experiment, question: Question, design: Design, columns: Colle
     if skipped and any(text in columns for text in design.cuped):
         notes.append(f"{', '.join(skipped)}: a quantile takes no covariate.")
     return notes
+
+
+def _apart(srm: Split) -> str:
+    """``short has 1,410 units where the split gives 1,500 (p = 0.0002)``."""
+    worst = srm.worst
+    return f"{worst} has {srm.observed[worst]:,} units where the split gives {srm.expected[worst]:,.0f} ({p_equals(srm.p)})"
 
 
 def _iso(span: tuple[float, float] | None) -> tuple[str, str] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 from evalkit.core.experiment import Effect, Verdict
 from evalkit.experiment.effect import Compared
@@ -26,7 +26,7 @@ class Rules:
     """How verdicts are reached.
 
     Attributes:
-        withheld: why there are none, where there are none.
+        withheld: why there are none, where there are none; ``withheld_in`` the same of single slices.
         planned: of a sequential analysis, what its sequences are tuned for.
     """
 
@@ -34,6 +34,7 @@ class Rules:
     adjust: str
     withheld: str = ""
     planned: float | None = None
+    withheld_in: Mapping[str, str] = field(default_factory=dict)
 
     def least(self, n_a: int, n_b: int) -> int:
         """Units an arm below which there is no verdict.
@@ -60,7 +61,8 @@ def decide(compared: Mapping[Key, tuple[MetricSpec, Compared]], rules: Rules) ->
     found = {}
     for key, (spec, one) in compared.items():
         p_adjusted = adjusted.get(key, one.difference.p)
-        verdict, reason = _verdict(spec, one, p_adjusted, equal.get(key, margins[key]), rules)
+        here = replace(rules, withheld=rules.withheld or rules.withheld_in.get(key[0], ""))
+        verdict, reason = _verdict(spec, one, p_adjusted, equal.get(key, margins[key]), here)
         found[key] = _effect(one, p_adjusted, margins[key], verdict, reason, rules)
     return found
 

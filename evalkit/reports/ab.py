@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from evalkit.core.experiment import Effect, Experiment, Measured
+from evalkit.core.experiment import Effect, Experiment, Measured, Part, Split
 from evalkit.reports import numbers
 from evalkit.reports.safe import one_line
 
@@ -107,10 +107,7 @@ def story(found: Experiment) -> Story:
         warnings=found.notes,
         blocks=_blocks(found.metrics, found),
         parts=tuple(
-            PartBlock(
-                f"{part.by} = {part.value}", numbers.counted(sum(part.units.values()), "unit"), _blocks(part.metrics, found)
-            )
-            for part in found.parts
+            PartBlock(f"{part.by} = {part.value}", _units_of(part), _blocks(part.metrics, found)) for part in found.parts
         ),
         facts=tuple(_facts(found)),
     )
@@ -203,9 +200,18 @@ def _headline(found: Experiment) -> str:
 
 
 def _split(found: Experiment) -> str:
-    units = " / ".join(numbers.count(n) for n in found.units.values())
-    verdict = "as planned" if found.srm.ok else "NOT AS PLANNED"
-    return f"{units}   {verdict} ({found.srm.test}, {numbers.p_equals(found.srm.p)})"
+    return _split_words(found.srm)
+
+
+def _split_words(srm: Split) -> str:
+    units = " / ".join(numbers.count(n) for n in srm.observed.values())
+    return f"{units}   {'as planned' if srm.ok else 'NOT AS PLANNED'} ({srm.test}, {numbers.p_equals(srm.p)})"
+
+
+def _units_of(part: Part) -> str:
+    """``1,204 units``, and the split where it does not hold."""
+    units = numbers.counted(sum(part.units.values()), "unit")
+    return units if part.srm.ok else f"{units}, split {_split_words(part.srm)}"
 
 
 def _facts(found: Experiment) -> Iterable[tuple[str, str]]:

@@ -79,6 +79,41 @@ def test_a_split_that_did_not_hold_withholds_every_verdict_and_says_so_first():
     assert planned["score:mean"].treatments["new"].verdict == "better"
 
 
+def test_a_split_that_did_not_hold_in_one_slice_is_named_and_withholds_its_verdicts_only():
+    frame = log(n=20_000, shift=1.0, seed=1)
+    lost = (frame["plan"] == "paid") & (frame["variant"] == "new") & (frame.index % 14 == 0)
+    design = {"metrics": ["score:mean"], "by": "plan"}
+    whole = analyse(frame, Design("variant", "old", **design))
+    assert all(part.srm.ok for part in whole.parts)
+    assert not whole.notes
+    found = analyse(frame[~lost], Design("variant", "old", **design))
+    assert found.srm.ok
+    verdicts = {part.value: part.metrics["score:mean"].treatments["new"].verdict for part in found.parts}
+    assert verdicts == {"free": "better", "paid": "inconclusive"}
+    assert found["score:mean"].treatments["new"].verdict == "better"
+    free, paid = sorted(found.parts, key=lambda part: part.value)
+    assert (free.srm.ok, paid.srm.ok) == (True, False)
+    assert free.srm.observed.keys() == {"old", "new"}
+    assert found.notes[0].startswith("Sample-ratio mismatch in plan = paid: ")
+    assert "plan = free" not in found.notes[0]
+    assert [part["srm"]["ok"] for part in found.to_json()["slices"]] == [part.srm.ok for part in found.parts]
+    told = analyse(frame[~lost], Design("variant", "old", ignore_srm=True, **design))
+    assert {part.metrics["score:mean"].treatments["new"].verdict for part in told.parts} == {"better"}
+    assert "only because" in told.notes[0]
+
+
+def test_the_splits_of_twenty_slices_cry_no_oftener_than_the_one_of_the_whole_log():
+    cries = 0
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        frame = log(n=4_000, seed=seed).assign(plan=rng.integers(0, 20, 4_000).astype(str))
+        found = analyse(frame, Design("variant", "old", ["score:mean"], by="plan"))
+        assert len(found.parts) == 20
+        assert {part.srm.threshold for part in found.parts} == {0.001 / 20}
+        cries += sum(not part.srm.ok for part in found.parts)
+    assert not cries
+
+
 def test_51_to_49_of_100_000_users_is_found():
     variants = ["a"] * 51_000 + ["b"] * 49_000
     frame = pd.DataFrame({"user_id": np.arange(100_000), "variant": variants, "won": np.tile([True, False], 50_000)})
