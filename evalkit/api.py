@@ -256,7 +256,7 @@ def compare(
     root = project_root(Path.cwd())
     named = [str(run) if isinstance(run, Path) else run for run in (run_a, run_b, *others)]
     catalog = catalog_at(store, root) if any(isinstance(run, str) for run in named) else None
-    return compare_runs(sides(named, catalog, root), chosen)
+    return compare_runs(sides(named, catalog, root), chosen, root)
 
 
 def ab(

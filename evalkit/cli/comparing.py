@@ -63,7 +63,7 @@ def compare_and_tell(wanted: Wanted) -> int:
     )
     root = project_root(Path.cwd())
     runs = sides(wanted.runs, catalog_at(wanted.store, root), root)
-    found = compare_runs(runs, settings)
+    found = compare_runs(runs, settings, root)
     if wanted.html is not None:
         from evalkit.comparison.scores import scores_of
         from evalkit.comparison.texts import answers

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,13 +14,14 @@ from numpy.typing import NDArray
 from evalkit.comparison.arena import arenas
 from evalkit.comparison.paired import paired_tests
 from evalkit.comparison.pairing import FEWEST_PAIRS, Indices, Pair, aligned, pair_of
+from evalkit.comparison.questions import asked_otherwise
 from evalkit.comparison.settings import Settings
 from evalkit.comparison.sides import RunSide
 from evalkit.comparison.tested import Tested
 from evalkit.comparison.unlike import comparable, unlike
 from evalkit.comparison.unpaired import recorded_test, unpaired_tests
 from evalkit.comparison.verdict import Facts, compared, judged, margins_of
-from evalkit.core.compared import Changed, Compared, Comparison, Comparisons, Matched, SliceCompared
+from evalkit.core.compared import Changed, Compared, Comparison, Comparisons, Matched, SliceCompared, Unlike
 from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.core.run import Run
 from evalkit.reports import numbers
@@ -29,15 +31,18 @@ MOST_SLICES = 50  # values of one column; beyond, the largest
 NAMED = 5  # unmatched ids that are told
 
 
-def compare_runs(runs: Sequence[RunSide], settings: Settings) -> Comparisons:
+def compare_runs(runs: Sequence[RunSide], settings: Settings, root: Path | None = None) -> Comparisons:
     """Every run against the first.
+
+    Args:
+        root: where the paths of the runs' data start; None: whether both asked the same under the same id is not looked at.
 
     Raises:
         SpecError: a metric, margin or slice that the runs do not have.
     """
     baseline = runs[0]
     _check(runs, settings)
-    drafts = [_draft(baseline, side, settings) for side in runs[1:]]
+    drafts = [_draft(baseline, side, settings, root) for side in runs[1:]]
     everything = [value for draft in drafts for value in draft.values()]
     verdicts, families = judged(everything, settings)
     told = iter(verdicts)
@@ -72,7 +77,7 @@ class _Draft:
         return replace(self.made, metrics=metrics, slices=slices)
 
 
-def _draft(a: RunSide, b: RunSide, settings: Settings) -> _Draft:
+def _draft(a: RunSide, b: RunSide, settings: Settings, root: Path | None) -> _Draft:
     names = _names(a.run, b.run, settings)
     margins = margins_of(settings.margins, a.run.main)
     mains = set(a.run.main.values())
@@ -114,12 +119,21 @@ def _draft(a: RunSide, b: RunSide, settings: Settings) -> _Draft:
         matched,
         {},
         [],
-        unlike(a.run, b.run),
+        _unlike(a, b, at if paired else None, root),
         _changed(a, at, pairs, mains, settings) if paired and at is not None else {},
         notes,
         {label: main for label, main in a.run.main.items() if main in metrics},
     )
     return _Draft(made, metrics, slices)
+
+
+def _unlike(a: RunSide, b: RunSide, at: tuple[Indices, Indices] | None, root: Path | None) -> list[Unlike]:
+    """What differs beside the outputs; first of what is not serious that paired records are not the same question."""
+    found = unlike(a.run, b.run)
+    asked = None
+    if at is not None and root is not None and a.table is not None:
+        asked = asked_otherwise(a, b, [a.table.ids[place] for place in at[0].tolist()], root)
+    return sorted([*([asked] if asked else []), *found], key=lambda one: not one.serious)
 
 
 def _names(a: Run, b: Run, settings: Settings) -> list[str]:

@@ -139,6 +139,24 @@ class TestTheCommand:
         assert "is not a results.json of evalkit" in done.stderr
         assert not (stored / "c.html").exists()
 
+    def test_another_question_under_the_same_id_is_told_at_the_top(self, project: Path, cli: Any) -> None:
+        def scored(name: str, ask: Any, answer: str) -> None:
+            lines = [{"id": f"r{at}", "input": ask(at), "output": answer, "reference": "yes"} for at in range(12)]
+            (project / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+            suite = {"name": name, "dataset": {"path": f"{name}.jsonl"}, "metrics": ["exact_match"]}
+            (project / f"{name}.yaml").write_text(json.dumps(suite))
+            assert cli("run", f"{name}.yaml", cwd=project).returncode == 0
+
+        scored("one", lambda at: f"is {at} fresh?", "yes")
+        scored("same", lambda at: f"is {at} fresh?", "no")
+        scored("other", lambda at: f"is {at} {'stale' if at in (4, 7) else 'fresh'}?", "no")
+        assert "another question" not in cli("compare", "latest:one", "latest:same", cwd=project).stdout
+        told = cli("compare", "latest:one", "latest:other", cwd=project).stdout
+        assert "2 records ask another question under the same id, r4: is 4 fresh? → is 4 stale?" in told
+        assert told.index("another question") < told.index("exact_match")
+        (project / "other.jsonl").unlink()
+        assert "another question" not in cli("compare", "latest:one", "latest:other", cwd=project).stdout
+
     def test_fail_on_worse_is_exit_code_one(self, stored: Path, cli: Any) -> None:
         assert cli("compare", "a", "b", "--fail-on-worse", cwd=stored).returncode == 1
         assert cli("compare", "b", "a", "--fail-on-worse", cwd=stored).returncode == 0
