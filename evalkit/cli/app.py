@@ -13,7 +13,7 @@ from typing import Annotated, Any, NoReturn
 
 import typer
 
-from evalkit.cli import ab, annotate, calibrate, check, compare, init, listing, logs, run, schema, show
+from evalkit.cli import ab, annotate, calibrate, check, compare, drift, init, listing, logs, monitor, run, schema, show
 
 app = typer.Typer(
     name="evalkit",
@@ -31,6 +31,8 @@ app.command("init")(init.init)
 app.command("list")(listing.list_)
 app.command("show")(show.show)
 app.add_typer(ab.app, name="ab")
+app.command("drift")(drift.drift)
+app.add_typer(monitor.app, name="monitor")
 app.command("annotate")(annotate.annotate)
 app.add_typer(logs.app, name="logs")
 app.command("schema")(schema.schema)

@@ -97,9 +97,20 @@ def backend(name: str) -> Callable[[C], C]:
     return register("backend", name)
 
 
-def signal(name: str) -> Callable[[C], C]:
-    """Register a drift signal."""
-    return register("signal", name)
+def signal(name: str) -> Callable[[Any], Any]:
+    """Register a drift signal: a class with ``needs``, ``kind`` and ``measure(frame)``, or a function of one row's values.
+
+    The parameters of a function are the columns that it reads; it is asked for a sample of the rows.
+    """
+
+    def enter(found: Any) -> Any:
+        if isinstance(found, type):
+            return register("signal", name)(found)
+        told = {"function": staticmethod(found), "__doc__": found.__doc__, "__module__": found.__module__}
+        register("signal", name)(type(found.__name__, (), told))
+        return found
+
+    return enter
 
 
 def sink(name: str) -> Callable[[C], C]:

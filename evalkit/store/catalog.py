@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from evalkit.core.errors import StoreError, UnknownName
 from evalkit.store.files import explained
 
-HEAD = "0001"  # the newest migration, so that an up-to-date catalog is known without importing Alembic
+HEAD = "0002"  # the newest migration, so that an up-to-date catalog is known without importing Alembic
 RUNNING = "running"
 
 metadata = sa.MetaData()

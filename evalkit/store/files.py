@@ -40,6 +40,12 @@ def write_text(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """All of ``data``, or nothing."""
+    with writing(path) as temporary:
+        temporary.write_bytes(data)
+
+
 def explained(error: OSError, path: Path) -> StoreError:
     """An operating-system error about ``path`` in words that say what to do."""
     if error.errno == errno.ENOSPC:

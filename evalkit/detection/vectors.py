@@ -1,0 +1,89 @@
+"""Embeddings of two samples: whether they come from one distribution, and how well the two can be told apart."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.core.drift import Finding
+from evalkit.detection.profile import Profile
+from evalkit.detection.sample import VECTOR, Sample
+from evalkit.detection.signal import Signal
+from evalkit.detection.wording import number
+from evalkit.stats.domain import domain_auc, frechet, mean_shift, moments
+from evalkit.stats.mmd import mmd
+
+MOST = 1_000  # vectors of either side: more make the answer no surer, and cost the square
+COMPONENTS = 3  # that are watched from window to window
+
+Floats = NDArray[np.float64]
+
+
+def finding(signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int) -> tuple[Finding | None, str]:
+    """MMD says whether chance explains the difference, the AUC of a classifier between both sides how large it is."""
+    column = signal.needs[0]
+    sides = []
+    for profile, name in ((reference, "reference"), (current, "current")):
+        if profile.sample is None or not profile.sample.has(VECTOR + column):
+            return None, f"the {name} side has no vectors of {column}"
+        vectors, _ = profile.sample.vectors(column)
+        if len(vectors) < fewest:
+            return None, f"the {name} sample has {len(vectors)} vectors; {fewest} are needed"
+        sides.append(vectors[:MOST])
+    x, y = sides
+    if x.shape[1] != y.shape[1]:
+        return None, f"vectors have {x.shape[1]} dimensions in the reference and {y.shape[1]} now"
+    tested = mmd(x, y, seed=seed)
+    told = domain_auc(x, y, seed=seed, permutations=1)
+    before, after = moments(x), moments(y)
+    others = {
+        "auc": told.statistic, "mmd2": tested.statistic, "mean_shift": mean_shift(x, y, seed=seed).statistic,
+        "frechet": frechet(before[0], before[1], after[0], after[1]),
+    }  # fmt: skip
+    statistic, threshold = signal.effect
+    return (
+        Finding(
+            name=signal.name, group=signal.group, kind=signal.kind, statistic=statistic, value=others[statistic],
+            threshold=threshold, test=tested.test, p=tested.p, q=math.nan, drifted=False,
+            why=f"{signal.name}: a classifier tells old from new with AUC {number(told.statistic)} (0.5: it cannot)",
+            n_reference=len(x), n_current=len(y), others=others,
+        ),
+        "",
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Projection:
+    """The directions in which the reference's vectors vary most, and where these lie on them.
+
+    Attributes:
+        mean: (d,); ``axes`` (components, d), unit vectors over the standard deviation along them.
+    """
+
+    mean: Floats
+    axes: Floats
+
+    @classmethod
+    def fit(cls, sample: Sample, column: str) -> Projection | None:
+        """Principal components; None where there are too few vectors."""
+        if not sample.has(VECTOR + column):
+            return None
+        vectors, _ = sample.vectors(column)
+        if len(vectors) < 30:
+            return None
+        mean = vectors.mean(axis=0, dtype=np.float64)
+        _, scale, axes = np.linalg.svd(vectors - mean, full_matrices=False)
+        sd = scale / math.sqrt(len(vectors) - 1.0)
+        kept = [at for at in range(min(COMPONENTS, len(sd))) if sd[at] > 1e-9]
+        return cls(mean, np.array([axes[at] / sd[at] for at in kept])) if kept else None
+
+    def placed(self, sample: Sample, column: str) -> Floats:
+        """Each row on the components (n, components), in standard deviations of the reference; NaN without a vector."""
+        vectors, rows = sample.vectors(column)
+        found = np.full((len(sample), len(self.axes)), np.nan)
+        if vectors.shape[1] == len(self.mean):
+            found[rows] = np.clip((vectors - self.mean) @ self.axes.T, -4.0, 4.0)
+        return found

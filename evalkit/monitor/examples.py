@@ -1,0 +1,66 @@
+"""Rows that show an incident: those of its window in which the signal is as it was not before."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from evalkit.detection import topics, unseen
+from evalkit.detection.profile import sampled
+from evalkit.detection.sample import LABEL, NUMBER, RAW, Sample
+from evalkit.detection.signal import TEXTS
+from evalkit.detection.switch import Switched
+from evalkit.detection.tracks import REST, Track
+from evalkit.detection.unseen import cut
+from evalkit.monitor.reading import Reading
+from evalkit.monitor.reference import Learned
+
+MOST = 5
+_LOOKED_AT = 500  # rows of a window
+_SHOWN = ("id", "input", "output", "model", "prompt_version")
+
+
+def examples_of(
+    reading: Reading, switched: Switched, learned: Learned, track: Track, where: str, *, rises: bool
+) -> list[Mapping[str, str]]:
+    """At most five rows, by column, each cut to what is read."""
+    sample = reading.sample(switched, _LOOKED_AT, where)
+    if not len(sample):
+        return []
+    signal = next(one for one in switched.signals if one.name == track.signal)
+    sample = sampled(sample, (signal,))
+    told = _told(sample, learned, track)
+    if track.by is not None and sample.has(LABEL + track.by[0]):
+        told = np.where([one == track.by[1] for one in sample.labels(track.by[0])], told, np.nan)
+    order = np.argsort(np.where(np.isnan(told), -np.inf, told if rises else -told), kind="stable")[::-1]
+    rows = [int(at) for at in order if not np.isnan(told[at])][:MOST]
+    columns = [name for name in _SHOWN if sample.has(RAW + name)]
+    if track.signal in reading.fields and track.signal not in columns:
+        columns += [track.signal] if sample.has(RAW + track.signal) else []
+    taken = sample.table.select([RAW + name for name in columns]).take(rows).to_pylist()
+    found = [{name: cut(str(row[RAW + name])) for name in columns if row[RAW + name] is not None} for row in taken]
+    return [row for row in found if row]
+
+
+def _told(sample: Sample, learned: Learned, track: Track) -> NDArray[np.float64]:
+    """How much each row shows the track (n,)."""
+    plain = next((name for name in TEXTS if track.signal == f"{name}.terms"), None)
+    if plain is not None:
+        return unseen.shares(sample, plain, learned.profile.words[plain], own=False)
+    if NUMBER + track.signal in sample.table.column_names:
+        return sample.numbers(track.signal)
+    if LABEL + track.signal in sample.table.column_names:
+        labels = sample.labels(track.signal)
+        if track.part == REST:
+            known = {one.part for one in learned.ruler.tracks.values() if one.signal == track.signal}
+            return np.array([np.nan if one is None else float(one not in known) for one in labels])
+        return np.array([np.nan if one is None else float(one == track.part) for one in labels])
+    column = next((name for name in TEXTS if track.signal == f"{name}.topics"), None)
+    fitted = learned.ruler.topics.get(track.signal)
+    if column is not None and fitted is not None:
+        wanted = -1 if track.part == topics.ELSEWHERE else int(track.part.removeprefix("topic ")) - 1
+        hits: NDArray[np.float64] = (fitted.assigned(sample) == wanted).astype(np.float64)
+        return hits
+    return np.full(len(sample), 0.0)

@@ -1,0 +1,208 @@
+"""A monitor's file: which logs, cut into which windows, held against which reference, and who is told."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from evalkit.core.content import project_root
+from evalkit.core.errors import Problem, SpecError, quote
+from evalkit.core.times import duration, moment
+from evalkit.specs.drift import DriftSpec, read_drift, read_file
+from evalkit.specs.home import Home
+from evalkit.specs.node import Node
+from evalkit.specs.sinks import SinkSpec, read_alerts
+from evalkit.specs.tree import Tree
+
+KEYS = (
+    "name", "source", "timestamp", "window", "lateness", "reference", "drift", "judge_sample", "sentinel", "backends", "prices",
+    "false_alarms_per_month", "season", "minimum", "alerts", "report", "link", "memory",
+)  # fmt: skip
+SEASONS = ("auto", "none", "daily", "weekly")
+_NAME = re.compile(r"\w[\w.-]{0,79}\Z")
+_REQUIRED = ("source", "window", "reference")
+
+
+@dataclass(frozen=True)
+class JudgeSample:
+    """A metric on some rows of every window; ``told`` is its entry as a suite has it."""
+
+    told: Any
+    n: int = 200
+    budget: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class MonitorSpec:
+    """A checked monitor.
+
+    Attributes:
+        source: a path, glob, folder or query of logs.
+        window, lateness: seconds; a window is due once ``lateness`` has passed since its end.
+        reference: from and to in seconds since 1970, or the path of a saved profile.
+        judge_samples: metrics that ask a model, on a sample of each window.
+        sentinel: records that each window judges anew, so that a judge that changed is told from a product that did.
+        budget: false alarms a month, over all signals.
+        minimum: rows below which a window of a signal is not judged.
+        report: the folder that reports are written to; None: the monitor's own in the store.
+        link: what alerts call the report's address, where it is served.
+    """
+
+    name: str
+    path: Path | None
+    root: Path
+    sha256: str
+    source: str
+    window: float
+    lateness: float
+    reference: tuple[float, float] | Path
+    drift: DriftSpec
+    judge_samples: tuple[JudgeSample, ...] = ()
+    sentinel: Path | None = None
+    backends: Mapping[str, Any] = field(default_factory=dict)
+    prices: Mapping[str, Any] = field(default_factory=dict)
+    budget: float = 1.0
+    season: str = "auto"
+    minimum: int = 20
+    alerts: tuple[SinkSpec, ...] = ()
+    report: Path | None = None
+    link: str = ""
+    memory: str | None = None
+
+
+def load_monitor(path: Path, *, cwd: Path | None = None, environment: Mapping[str, str] | None = None) -> MonitorSpec:
+    """The monitor of a file.
+
+    Args:
+        environment: the variables that alerts name must be in it; None: only the file is checked.
+
+    Raises:
+        SpecError: every problem at once, with file and line.
+    """
+    if not path.is_file():
+        raise SpecError(Problem(str(path), "there is no such monitor file", "see `evalkit monitor --help`"))
+    tree = read_file(path, "monitor")
+    home = Home.of(path, Path(cwd or Path.cwd()))
+    found = _read(tree, home, path, environment)
+    tree.raise_problems()
+    assert found is not None
+    return found
+
+
+def _read(tree: Tree, home: Home, path: Path, environment: Mapping[str, str] | None) -> MonitorSpec | None:
+    top = Node(tree)
+    if not top.mapping(KEYS, "keys such as `source:`, `window:` and `reference:`"):
+        return None
+    for key in _REQUIRED:
+        if top.get(key) is None:
+            top.fault(f"the monitor lacks `{key}`", _EXAMPLES[key])
+    name, source, drift = top.get("name"), top.get("source"), top.get("drift")
+    stamp, budget, season, minimum = (top.get(key) for key in ("timestamp", "false_alarms_per_month", "season", "minimum"))
+    report, link, memory, sentinel = (top.get(key) for key in ("report", "link", "memory", "sentinel"))
+    backends, prices = top.get("backends"), top.get("prices")
+    told = name.text("a name") if name else path.stem
+    if name and told is not None and not _NAME.match(told):
+        name.fault(f"name wants letters, digits, dots, _ and -, and found {quote(told)}")
+    spec = read_drift(drift, str(path)) if drift else DriftSpec(source=str(path))
+    if stamp and (column := stamp.text("the name of a column")) is not None and column != "timestamp":
+        spec = DriftSpec(**{**vars(spec), "fields": {**spec.fields, "timestamp": column}})
+    found = MonitorSpec(
+        name=told or "",
+        path=path,
+        root=project_root(home.beside, home.cwd),
+        sha256=hashlib.sha256(repr(tree.value).encode("utf-8", "surrogatepass")).hexdigest(),
+        source=_source(source, home) if source else "",
+        window=_duration(top.get("window"), 0.0),
+        lateness=_duration(top.get("lateness"), 0.0),
+        reference=_reference(top.get("reference"), home),
+        drift=spec,
+        judge_samples=_judged(top.get("judge_sample")),
+        sentinel=home.find(sentinel, sentinel.text("a file of records") or "", "data file") if sentinel else None,
+        backends=backends.value if backends and backends.mapping() else {},
+        prices=prices.value if prices and prices.mapping() else {},
+        budget=(budget.number(0.001, 1_000.0) if budget else None) or 1.0,
+        season=(season.choice(SEASONS) if season else None) or "auto",
+        minimum=(minimum.whole(2) if minimum else None) or 20,
+        alerts=read_alerts(top.get("alerts"), home, environment),
+        report=Path(report.text("a folder") or "") if report else None,
+        link=(link.text("an address") if link else None) or "",
+        memory=memory.text("a size such as 2GB") if memory else None,
+    )
+    if sentinel and not found.judge_samples:
+        sentinel.fault("sentinel needs a judge", "add judge_sample: {metric: …}")
+    return found
+
+
+_EXAMPLES = {
+    "source": "add for instance `source: logs/*.parquet`",
+    "window": "add for instance `window: 1h`",
+    "reference": "add for instance `reference: {from: 2026-09-01, to: 2026-09-29}`",
+}
+
+
+def _source(node: Node, home: Home) -> str:
+    """A path or pattern beside the file, or in the project; queries and patterns that match nothing yet stay as they are."""
+    text = node.text("a path, a pattern, or a query") or ""
+    if text.startswith(("sql:", "sqlalchemy:", "/")) or not text:
+        return text
+    for base in (home.beside, home.root):
+        if (base / text).exists() or any(base.glob(text)):
+            return str(base / text)
+    return str(home.beside / text)
+
+
+def _duration(node: Node | None, default: float) -> float:
+    if node is None:
+        return default
+    try:
+        return duration(str(node.value))
+    except SpecError as error:
+        node.fault(f"{node.label}: {error}")
+        return default
+
+
+def _reference(node: Node | None, home: Home) -> tuple[float, float] | Path:
+    if node is None:
+        return (math.nan, math.nan)
+    if isinstance(node.value, str):
+        return home.find(node, node.value, "profile") or Path(node.value)
+    if not node.mapping(("from", "to"), "{from: …, to: …}, or the path of a saved profile"):
+        return (math.nan, math.nan)
+    start, end = (_moment(node.get(key), node, key) for key in ("from", "to"))
+    if not math.isnan(start) and not math.isnan(end) and not start < end:
+        node.fault("reference: `from` lies after `to`", "exchange them")
+    return start, end
+
+
+def _moment(node: Node | None, parent: Node, key: str) -> float:
+    if node is None:
+        parent.fault(f"reference lacks `{key}`", "write {from: 2026-09-01, to: 2026-09-29}")
+        return math.nan
+    try:
+        return moment(str(node.value))
+    except SpecError as error:
+        node.fault(f"{node.label}: {error}")
+        return math.nan
+
+
+def _judged(node: Node | None) -> tuple[JudgeSample, ...]:
+    if node is None:
+        return ()
+    found = []
+    for one in node.items() if isinstance(node.value, list) else [node]:
+        if not one.mapping(("metric", "n", "budget"), "{metric: …, n: 200}"):
+            continue
+        metric, n, budget = one.get("metric"), one.get("n"), one.get("budget")
+        if metric is None:
+            one.fault("judge_sample lacks `metric`", "write it as a suite does: {use: geval, rubric: …, backend: judge}")
+            continue
+        limits: dict[str, float] = {}
+        if budget and budget.mapping(("max_cost", "max_calls")):
+            limits = {key: value for key in budget.value if (value := budget.child(key).number(0.0)) is not None}
+        found.append(JudgeSample(metric.value, (n.whole(10, 100_000) if n else None) or 200, limits))
+    return tuple(found)
