@@ -32,6 +32,11 @@ class SinkSpec:
     sink: Any
     line: int = 0
 
+    @property
+    def takes_alerts(self) -> bool:
+        """Whether alerts go there; what takes figures only has no place in the outbox."""
+        return isinstance(self.sink, Sink)
+
 
 def read_alerts(node: Node | None, home: Home, environment: Mapping[str, str] | None = None) -> tuple[SinkSpec, ...]:
     """The sinks that could be built; every problem with the others is noted in the node's tree.

@@ -52,6 +52,7 @@ def test_every_sink_is_built_from_its_options(read: Read, project: Path) -> None
         ("prometheus", "prometheus", 7),
     ]
     assert sinks[0].sink.path == project / "out/alerts.jsonl"
+    assert [one.takes_alerts for one in sinks] == [True, True, True, True, False]
     assert isinstance(sinks[3].sink, Email)
     assert sinks[3].sink.sender == "a@example.org"
 
