@@ -7,7 +7,9 @@ from typing import Annotated, Optional
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="A review sample of logs; ingest and export come later.")
+app = typer.Typer(
+    no_args_is_help=True, rich_markup_mode=None, help="Logs into a store, a sample of them for review, labelled rows out."
+)
 
 
 @app.command("sample")
@@ -37,11 +39,24 @@ def sample(
 
 
 @app.command("ingest")
-def ingest(source: Annotated[Optional[list[str]], typer.Argument(metavar="SRC...")] = None) -> None:
-    """Not yet: logs into the store."""
-    from evalkit.cli.sampling import not_yet
+def ingest(
+    source: Annotated[
+        list[str], typer.Argument(metavar="SRC...", help="Files, patterns or folders: JSON Lines, JSON, CSV, Parquet, OTLP.")
+    ],
+    to: Annotated[Optional[Path], typer.Option(help="The store's folder; .evalkit/logs in the project without it.")] = None,
+    format: Annotated[
+        Optional[str], typer.Option("--format", help="otel, langfuse, chat or plain; told from the content without it.")
+    ] = None,
+    field: Annotated[Optional[list[str]], typer.Option(help="canonical=theirs: whose column is meant; repeatable.")] = None,
+    redact: Annotated[
+        bool, typer.Option(help="Replace e-mail addresses, phone numbers, cards, keys … by [EMAIL] etc.")
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print what was added as JSON, alone on stdout.")] = False,
+) -> None:
+    """Append logs to a store of Parquet files, a folder a day; what is there already is not added again."""
+    from evalkit.cli.ingesting import Ingest, ingest_logs
 
-    not_yet("ingest", source or ())
+    raise typer.Exit(ingest_logs(Ingest(tuple(source), to, format, tuple(field or ()), redact, json)))
 
 
 @app.command("export")
