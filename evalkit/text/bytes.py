@@ -126,10 +126,10 @@ class Block:
             none = np.zeros(0, dtype=np.int64)
             return Wide(none, none, none, none.astype(np.uint8))
         data = self.data
-        places = np.flatnonzero(data >= 0xC0)
-        lead, second, third, fourth = (data[places + step].astype(np.int64) for step in range(4))
+        first = places(data >= 0xC0)
+        lead, second, third, fourth = (data[first + step].astype(np.int64) for step in range(4))
         codes = ((lead & 31) << 6) | (second & 63)
-        lengths = np.full(len(places), 2, dtype=np.int64)
+        lengths = np.full(len(first), 2, dtype=np.int64)
         longer, longest = lead >= 0xE0, lead >= 0xF0
         lengths += longer
         lengths += longest
@@ -137,12 +137,12 @@ class Block:
         if longest.any():
             last = ((second & 63) << 12) | ((third & 63) << 6) | (fourth & 63)
             codes[longest] = (((lead & 7) << 18) | last)[longest]
-        return Wide(places, lengths, codes, classes_of(codes))
+        return Wide(first, lengths, codes, classes_of(codes))
 
     @cached_property
     def feeds(self) -> Ints:
         """Places of line feeds, the first before the first text and one behind each."""
-        return np.flatnonzero(self.data[: len(self.data) - _PAD] == _FEED)
+        return places(self.data[: len(self.data) - _PAD] == _FEED)
 
     # --- sizes ---
 
@@ -182,7 +182,7 @@ class Block:
         within = self._with_apostrophes(within, joining)
         begin = np.zeros_like(within)
         begin[1:] = within[1:] & ~within[:-1]
-        begin[wide.places[alone]] = True
+        begin[wide.places[alone]] = within[wide.places[alone]]  # which only bytes that are no UTF-8 make false
         behind = wide.places[alone] + wide.lengths[alone]
         begin[behind] = within[behind]
         end = within[:-1] & (begin[1:] | ~within[1:])
@@ -192,6 +192,16 @@ class Block:
         flags = within.copy()
         flags[1:-1] |= (self.data[1:-1] == ord("'")) & joining[:-2] & joining[2:]
         return flags
+
+
+def places(flags: Flags) -> Ints:
+    """Where flags are set, as `np.flatnonzero` has it, in less time where few are: it sees eight at once."""
+    whole = len(flags) // 8 * 8
+    eights = np.flatnonzero(flags[:whole].view(np.uint64))
+    if 16 * len(eights) > len(flags) // 8 + 64:
+        return np.flatnonzero(flags)
+    inside = np.flatnonzero(flags[:whole].reshape(-1, 8)[eights])
+    return np.concatenate([(eights[inside >> 3] << 3) + (inside & 7), np.flatnonzero(flags[whole:]) + whole])
 
 
 def between(data: Bytes, low: str, high: str) -> Flags:
@@ -214,7 +224,8 @@ def blocks(array: pa.Array | pa.ChunkedArray, size: int = BLOCK) -> Iterator[Blo
         sizes = pc.binary_length(texts).to_numpy(zero_copy_only=False).astype(np.int64)
         for low, high in ranges(sizes + 1, size):
             some = texts.slice(low, high - low)
-            joined = pc.binary_join(pa.ListArray.from_arrays(pa.array([0, len(some)], pa.int32()), some), "\n")[0]
+            as_list = pa.ListArray.from_arrays(pa.array([0, len(some)], pa.int32()), some)
+            joined = pc.binary_join(as_list, pa.scalar("\n", some.type))[0]
             ends = np.cumsum(sizes[low:high] + 1)
             data = np.full(int(ends[-1]) + 1 + _PAD, _FEED, dtype=np.uint8)
             data[1 : ends[-1]] = np.frombuffer(joined.as_buffer(), dtype=np.uint8)

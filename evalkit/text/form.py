@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalkit.text.bytes import Block, Bytes, Flags
+from evalkit.text.bytes import Block, Bytes, Flags, places
 from evalkit.text.ngrams import Ints
 
 _FEED, _SPACE = 10, 32
@@ -58,20 +58,20 @@ def _json(block: Block) -> tuple[Flags, Flags]:
     return valid, begun
 
 
-def _skip_space(data: Bytes, places: Ints) -> Ints:
+def _skip_space(data: Bytes, begin: Ints) -> Ints:
     """The first place from each on that is no JSON white space, or the line feed behind the last text."""
-    places = places.copy()
+    at = begin.copy()
     last = len(data) - 1
-    left = np.flatnonzero(_among(data[places], b" \t\r\n"))
+    left = np.flatnonzero(_among(data[at], b" \t\r\n"))
     rounds = 0
     while len(left) and rounds < 8:
-        places[left] += 1
-        left = left[_among(data[places[left]], b" \t\r\n") & (places[left] < last)]
+        at[left] += 1
+        left = left[_among(data[at[left]], b" \t\r\n") & (at[left] < last)]
         rounds += 1
     if len(left):  # much white space: jump to where it ends
         solid = np.append(np.flatnonzero(~_among(data, b" \t\r\n")), last)
-        places[left] = solid[np.searchsorted(solid, places[left])]
-    return places
+        at[left] = solid[np.searchsorted(solid, at[left])]
+    return at
 
 
 # --- Markdown --------------------------------------------------------------------------------------------------------
@@ -95,7 +95,7 @@ def markdown(block: Block) -> Flags:
     marked |= _headed(data, begin)
     found[block.rows_of(begin[marked])] = True
     found |= _bold(block) | _inline_code(block)
-    linked = np.flatnonzero((data[:-1] == ord("]")) & (data[1:] == ord("(")))
+    linked = places((data[:-1] == ord("]")) & (data[1:] == ord("(")))
     found[block.rows_of(linked)] = True
     return found
 
@@ -149,7 +149,7 @@ def _headed(data: Bytes, begin: Ints) -> Flags:
 
 def _bold(block: Block) -> Flags:
     stars = block.data == ord("*")
-    pairs = np.flatnonzero(stars[:-1] & stars[1:])
+    pairs = places(stars[:-1] & stars[1:])
     opening, closing = pairs[~block.space[pairs + 2]], pairs[~block.space[pairs - 1]]
     if not len(opening) or not len(closing):
         return np.zeros(len(block), dtype=bool)
@@ -161,7 +161,7 @@ def _bold(block: Block) -> Flags:
 
 def _inline_code(block: Block) -> Flags:
     found = np.zeros(len(block), dtype=bool)
-    ticks = np.flatnonzero(block.data == ord("`"))
+    ticks = places(block.data == ord("`"))
     lines = np.searchsorted(block.feeds, ticks)
     between = (np.diff(ticks) > 1) & (np.diff(lines) == 0)
     found[block.rows_of(ticks[1:][between])] = True
@@ -175,20 +175,20 @@ def links(block: Block) -> Ints:
     """Links of each text, shape (n,): ``http://`` and ``https://`` before anything but white space, in any case, and
     ``www.`` before an ASCII letter or digit and behind none of those, nor ``/``, ``.``, ``-``, ``@`` or a byte beyond ASCII."""
     data = block.data
-    at = np.flatnonzero((data[:-3] == ord(":")) & (data[1:-2] == ord("/")) & (data[2:-1] == ord("/")) & ~block.space[3:])
+    at = places((data[:-3] == ord(":")) & (data[1:-2] == ord("/")) & (data[2:-1] == ord("/")) & ~block.space[3:])
     schemes = at[_behind(data, at, b"http") | _behind(data, at, b"https")]
     w = (data | np.uint8(32)) == ord("w")
-    at = np.flatnonzero(w[1:-4] & w[2:-3] & w[3:-2] & (data[4:-1] == ord(".")) & block.alphanumeric[5:]) + 1
+    at = places(w[1:-4] & w[2:-3] & w[3:-2] & (data[4:-1] == ord(".")) & block.alphanumeric[5:]) + 1
     before = data[at - 1]
     hosts = at[~(block.alphanumeric[at - 1] | (before >= 128) | _among(before, b"/.-@"))]
     return block.count_at(schemes) + block.count_at(hosts)
 
 
-def _behind(data: Bytes, places: Ints, word: bytes) -> Flags:
+def _behind(data: Bytes, at: Ints, word: bytes) -> Flags:
     """Which places have these small letters right before them, in any case."""
-    same = np.ones(len(places), dtype=bool)
+    same = np.ones(len(at), dtype=bool)
     for step, letter in enumerate(reversed(word), start=1):
-        same &= (data[np.maximum(places - step, 0)] | np.uint8(32)) == letter
+        same &= (data[np.maximum(at - step, 0)] | np.uint8(32)) == letter
     return same
 
 

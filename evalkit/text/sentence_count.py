@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalkit.text.bytes import Block, Bytes, Flags
+from evalkit.text.bytes import Block, Bytes, Flags, places
 from evalkit.text.characters import MARK, STOP
 from evalkit.text.ngrams import Ints
 
 _CLOSERS = "\"')]}*_`"
 _WIDE_CLOSERS = ("”", "’", "»", "›", "“")
 _TITLES = ("mr", "ms", "dr", "mrs", "vs")
+
+
+def _table(characters: str) -> Flags:
+    """For each byte, whether it is one of these."""
+    return np.isin(np.arange(256), np.frombuffer(characters.encode("ascii"), dtype=np.uint8))
+
+
+_CLOSES = _table(_CLOSERS)
+_FREE = _table(" \t\n\r\"'([")  # a word can begin behind these
+_SHORTENED = _table("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrs")  # what numbers, initials and titles end with
 
 
 def sentence_counts(block: Block) -> Ints:
@@ -39,8 +49,7 @@ def sentence_counts(block: Block) -> Ints:
 
 
 def _stops(block: Block) -> Ints:
-    places = block.wide.having(STOP)
-    return places + 3 if len(places) else places  # each takes three bytes, and what follows belongs to the next piece
+    return block.wide.having(STOP) + 3  # each takes three bytes, and what follows belongs to the next piece
 
 
 def _spaced_ends(block: Block) -> Ints:
@@ -51,20 +60,22 @@ def _spaced_ends(block: Block) -> Ints:
     if len(wide.places):
         chosen = (wide.classes & MARK) != 0
         marks[wide.places[chosen] + wide.lengths[chosen] - 1] = True
-    last = np.flatnonzero(marks[:-1] & ~marks[1:])
+    last = places(marks[:-1] & ~marks[1:])
     behind = _skipped(data, last + 1)
     at = block.space[behind]
     last, behind = last[at], behind[at]
-    return behind[~_goes_on(block, behind) & ~_abbreviates(data, marks, last)]
+    stays = ~_goes_on(block, behind)
+    last, behind = last[stays], behind[stays]
+    return behind[~_abbreviates(data, marks, last)]
 
 
-def _skipped(data: Bytes, places: Ints) -> Ints:
+def _skipped(data: Bytes, behind: Ints) -> Ints:
     """The places behind up to three closing marks."""
-    places = places.copy()
-    open_ = np.arange(len(places))
+    behind = behind.copy()
+    open_ = np.arange(len(behind))
     for _ in range(3):
-        at = places[open_]
-        length = np.where(np.isin(data[at], np.frombuffer(_CLOSERS.encode(), dtype=np.uint8)), 1, 0)
+        at = behind[open_]
+        length = _CLOSES[data[at]].astype(np.int64)
         high = np.flatnonzero(data[at] >= 0xC2)
         for closer in _WIDE_CLOSERS if len(high) else ():
             spelled = closer.encode()
@@ -75,48 +86,46 @@ def _skipped(data: Bytes, places: Ints) -> Ints:
         open_ = open_[length > 0]
         if not len(open_):
             break
-        places[open_] += length[length > 0]
-    return places
+        behind[open_] += length[length > 0]
+    return behind
 
 
 def _goes_on(block: Block, behind: Ints) -> Flags:
     """Whether the next word of the same text begins with a small letter, in a text that has capitals."""
-    words = np.append(block.words, len(block.data) - 1)
-    following = words[np.searchsorted(words, behind)]
-    rows = block.rows_of(behind)
-    first = block.data[following]
-    small: Flags = (first >= ord("a")) & (first <= ord("z")) & (following < block.ends[rows])
-    if small.any():
-        small &= (block.capitals > 0)[rows]
+    data = block.data
+    following = behind + 1
+    near = (data[behind] == ord(" ")) & ~block.space[following]
+    if not near.all():
+        words = np.append(block.words, len(data) - 1)
+        far = np.flatnonzero(~near)
+        following[far] = words[np.searchsorted(words, behind[far])]
+    first = data[following]
+    small: Flags = (first >= ord("a")) & (first <= ord("z"))
+    at = np.flatnonzero(small)
+    rows = block.rows_of(behind[at])
+    small[at] = (following[at] < block.ends[rows]) & (block.capitals > 0)[rows]
     return small
 
 
 def _abbreviates(data: Bytes, marks: Flags, last: Ints) -> Flags:
     """Whether a single full stop follows a list's number, an initial or a title."""
     abbreviates = np.zeros(len(last), dtype=bool)
-    chosen = np.flatnonzero((data[last] == ord(".")) & ~marks[last - 1])
+    chosen = np.flatnonzero(_SHORTENED[data[last - 1]] & (data[last] == ord(".")) & ~marks[last - 1])
     at = last[chosen]
     near = [data[np.maximum(at - step, 0)] for step in range(1, 8)]  # the bytes before, the nearest first
-    numbered = np.zeros(len(at), dtype=bool)
+    found = np.zeros(len(at), dtype=bool)
     digits = np.ones(len(at), dtype=bool)
     for size in range(1, 4):
         digits = digits & (near[size - 1] >= ord("0")) & (near[size - 1] <= ord("9"))
         begins = digits
         for byte in near[size : size + 4]:
-            numbered |= begins & (byte == ord("\n"))
+            found |= begins & (byte == ord("\n"))
             begins = begins & (byte == ord(" "))
-    free = [_free(byte) for byte in near]
-    capital = (near[0] >= ord("A")) & (near[0] <= ord("Z")) & (near[0] != ord("I")) & free[1]
-    found = numbered | capital
+    found |= (near[0] >= ord("A")) & (near[0] <= ord("Z")) & (near[0] != ord("I")) & _FREE[near[1]]
     for title in _TITLES:
-        spelled = free[len(title)].copy()
+        spelled = _FREE[near[len(title)]]
         for step, letter in enumerate(reversed(title)):
-            spelled &= (near[step] | np.uint8(32)) == ord(letter)
+            spelled = spelled & ((near[step] | np.uint8(32)) == ord(letter))
         found |= spelled
     abbreviates[chosen] = found
     return abbreviates
-
-
-def _free(byte: Bytes) -> Flags:
-    """Whether a word can begin behind these bytes: ASCII white space or an opening mark."""
-    return np.isin(byte, np.frombuffer(b" \t\n\r\"'([", dtype=np.uint8))

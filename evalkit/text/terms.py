@@ -121,8 +121,6 @@ def _hashed(data: Bytes, starts: Ints, lengths: Ints) -> Hashes:
         _fold(more, at_each[starts[longer] + step] & _mask(lengths[longer] - step))
         hashes[longer] = more
     hashes ^= hashes >> np.uint64(29)
-    hashes *= _MULTIPLY
-    hashes ^= hashes >> np.uint64(32)
     return hashes
 
 
