@@ -1,7 +1,7 @@
 """evalkit: evaluate LLM systems and tell a difference from noise.
 
 ``score`` gives a metric's value per record, ``evaluate`` and ``run`` a whole run with intervals and gates, ``compare`` tells
-two runs apart; ``metric``, ``judge`` and ``backend`` register parts of one's own. Everything is imported when it is first used.
+two runs apart, ``drift`` two sets of logs; ``metric``, ``judge`` and ``backend`` register parts of one's own. Everything is imported when it is first used.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ _PUBLIC = {
     "evaluate": "evalkit.api",
     "compare": "evalkit.api",
     "ab": "evalkit.api",
+    "drift": "evalkit.api",
     "assert_passes": "evalkit.api",
     "metric": "evalkit.core.registry",
     "judge": "evalkit.core.registry",
@@ -47,7 +48,7 @@ _PUBLIC = {
 __all__ = ["__version__", *_PUBLIC]
 
 if TYPE_CHECKING:
-    from evalkit.api import Scores, ab, assert_passes, compare, evaluate, matrix, run, score
+    from evalkit.api import Scores, ab, assert_passes, compare, drift, evaluate, matrix, run, score
     from evalkit.core.asking import Backend, Reply, Request, Tools
     from evalkit.core.batch import Batch
     from evalkit.core.contracts import CorpusMetric, Metric, ModelMetric

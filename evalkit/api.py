@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from evalkit.core.compared import Comparisons
+    from evalkit.core.drift import Drift
     from evalkit.core.experiment import Experiment
     from evalkit.reports.matrix import Matrix
     from evalkit.runner.execute import Options, Outcome
@@ -289,6 +290,35 @@ def ab(
     if unknown:
         raise SpecError(f"ab has no option {quote(min(unknown))}; it has {', '.join(each.name for each in fields(Design))}")
     return analyse(source, Design(variant, control, tuple(metrics), **options))
+
+
+def drift(
+    current: Any,
+    reference: Any,
+    config: str | Path | Mapping[str, Any] | None = None,
+    *,
+    memory: str | None = None,
+    threads: int | None = None,
+) -> Drift:
+    """Logs against a reference, signal by signal, as ``evalkit drift`` compares them.
+
+    Args:
+        current: a path, pattern or folder of Parquet, JSONL or CSV files, ``sql:QUERY``, a data frame, or a list of mappings.
+        reference: the same, or a profile that was saved (``.profile``).
+        config: the keys of the command's ``--config``, or the path of such a file: ``{"slices": ["model"]}``.
+
+    Returns:
+        ``drift(now, then)["output.length"].drifted``; ``.drifted``, ``.findings``, ``.off``, ``.to_json()``.
+
+    Raises:
+        SpecError: logs that cannot be read or have no rows, or a configuration that is wrong.
+    """
+    from evalkit.monitor.drifting import drift as compared
+    from evalkit.specs.drift import drift_of, load_drift
+
+    spec = drift_of(config) if isinstance(config, Mapping) else load_drift(Path(config) if config is not None else None)
+    named = [str(side) if isinstance(side, Path) else side for side in (current, reference)]
+    return compared(named[0], named[1], spec, memory=memory, threads=threads)
 
 
 def assert_passes(suite: str | Path, **options: Any) -> Run:

@@ -123,6 +123,18 @@ class Drift:
         """Whether any signal drifted."""
         return any(finding.drifted for finding in self.findings)
 
+    def __getitem__(self, label: str) -> Finding:
+        """A finding by its name, or by its name and slice: ``output.length on model=a``.
+
+        Raises:
+            KeyError: there is none; the signal may be off.
+        """
+        for finding in self.findings:
+            if label == finding.label:
+                return finding
+        why = next((f": {one.why}" for one in self.off if one.name == label), "")
+        raise KeyError(f"no finding is called {label}{why}")
+
     @property
     def whole(self) -> tuple[Finding, ...]:
         """The findings over all rows."""

@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 from evalkit.core.drift import Drift, Group, Off, plain_data
 
+NEWEST = 168  # points of a timeline in JSON: a week of hours
+
 Severity = Literal["warning", "critical"]
 Event = Literal["opened", "closed"]
 Status = Literal["ok", "drifted", "few", "none", "learning"]
@@ -164,7 +166,7 @@ class Watched:
                 "false_alarms_per_month": self.budget,
                 "signals": [
                     {"name": line.name, "group": line.group, "by": dict(line.by), "unit": line.unit or None}
-                    | {"points": [asdict(point) for point in line.points]}
+                    | {"points": [asdict(point) for point in line.points[-NEWEST:]]}
                     for line in self.timelines
                 ],
                 "off": [{"name": one.name, "why": one.why} for one in self.off],

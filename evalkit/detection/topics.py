@@ -143,7 +143,7 @@ def finding(signal: Signal, reference: Profile, current: Profile, seed: int, few
     if topics is None:
         return None, f"too few texts of {column} have words in common"
     before, after = topics.assigned(held), topics.assigned(current.sample)
-    labels = _labels(topics, fitted, reference)
+    labels = labels_of(topics, fitted, reference)
     sides = [
         Categories.of([*labels, ELSEWHERE], [*(int((side == at).sum()) for at in range(len(labels))), int((side < 0).sum())])
         for side in (before, after)
@@ -201,17 +201,14 @@ def _unit(vectors: Vectors) -> Vectors:
     return found
 
 
-def _labels(topics: Topics, sample: Sample, reference: Profile) -> list[str]:
+def labels_of(topics: Topics, sample: Sample, reference: Profile) -> list[str]:
     """A name for each cluster: its weightiest words, where these are known."""
     names = reference.names
     found: list[str] = []
     assigned = topics.assigned(sample)
-    for at, centre in enumerate(topics.centres):
-        if len(topics.words):
-            heavy = [int(topics.words[word]) for word in np.argsort(-centre)[:8] if centre[word] > 0.0]
-            words = [names[word] for word in heavy if word in names]
-        else:
-            words = distinguishing(sample.where(assigned == at), sample, "input", names)
+    for at in range(len(topics.centres)):
+        column = topics.column if len(topics.words) else "input"
+        words = distinguishing(sample.where(assigned == at), sample.where(assigned != at), column, names)
         told = ", ".join(words[:3])
         label = told or f"topic {at + 1}"
         found.append(label if label not in found else f"{label} ({at + 1})")

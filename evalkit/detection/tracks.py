@@ -40,6 +40,7 @@ class Track:
         name: "output.length", "output.length:spread", "model:b", and with a slice "output.length on model=b".
         part: which of the signal's tracks it is; "" is the signal's own value.
         variance: of a row, under the reference.
+        low, high: between which its value lies.
         rate: of a share, under the reference; None of a mean.
         floor: the least shift that matters, in the track's unit.
     """
@@ -53,6 +54,13 @@ class Track:
     part: str = ""
     rate: float | None = None
     by: By | None = None
+    low: float = 0.0
+    high: float = 1.0
+
+    @property
+    def title(self) -> str:
+        """The name without its slice."""
+        return f"{self.signal}:{self.part}" if self.part else self.signal
 
     @property
     def place(self) -> Part:
@@ -75,6 +83,7 @@ class Ruler:
         self.reference, self.seed = reference, seed
         self.signals = tuple(signals)
         self.topics: dict[str, topics.Topics] = {}
+        self._labels: dict[str, list[str]] = {}
         self._placed: dict[str, vectors.Projection] = {}
         self._made: dict[str, tuple[Track, ...]] = {}
         for signal in self.signals:
@@ -93,6 +102,10 @@ class Ruler:
         if not rows:
             return Reading()
         return Reading(value / rows, self.tracks[track].variance / rows, int(rows))
+
+    def cluster(self, track: Track) -> int:
+        """The topic that a track is the share of; -1: none."""
+        return -1 if track.part == topics.ELSEWHERE else self._labels[track.signal].index(track.part)
 
     # --- measuring ---
 
@@ -129,7 +142,7 @@ class Ruler:
                 fitted = self.topics[signal.name]
                 assigned = fitted.assigned(sample)
                 for track in self._made[signal.name]:
-                    hits = assigned == (-1 if track.part == topics.ELSEWHERE else int(track.part.removeprefix("topic ")) - 1)
+                    hits = assigned == self.cluster(track)
                     _sum(found, track.name, hits.astype(np.float64), windows, count)
             elif signal.name in self._placed:
                 placed = self._placed[signal.name].placed(sample, signal.needs[0])
@@ -231,7 +244,8 @@ class Ruler:
             return ()
         self.topics[signal.name] = found
         assigned = found.assigned(held)
-        parts = [f"topic {at + 1}" for at in range(len(found.centres))] + [topics.ELSEWHERE]
+        self._labels[signal.name] = topics.labels_of(found, fitted, self.reference)
+        parts = [*self._labels[signal.name], topics.ELSEWHERE]
         hits = [*((assigned == at).sum() for at in range(len(found.centres))), (assigned < 0).sum()]
         return tuple(_rate(signal, part, int(count), len(assigned)) for part, count in zip(parts, hits))
 
@@ -241,7 +255,10 @@ class Ruler:
             return ()
         self._placed[signal.name] = found
         return tuple(
-            Track(f"{signal.name}:{at + 1}", signal.name, signal.group, "sd", 1.0, 2.0 * EFFECT, f"component {at + 1}")
+            Track(
+                f"{signal.name}:component {at + 1}", signal.name, signal.group, "sd", 1.0, 2.0 * EFFECT, f"component {at + 1}",
+                low=-4.0, high=4.0,
+            )  # fmt: skip
             for at in range(len(found.axes))
         )
 
@@ -261,7 +278,7 @@ def _tracks(signal: Signal, whole: Summary, by: By | None, reference: Profile) -
         if not variance > 0.0:
             return ()
         floor = (signal.threshold if signal.threshold == signal.threshold else EFFECT) * math.sqrt(variance)
-        made = [Track(signal.name + on, signal.name, signal.group, signal.unit, variance, floor, by=by)]
+        made = [Track(signal.name + on, signal.name, signal.group, signal.unit, variance, floor, by=by, low=low, high=high)]
         if around > 0.0 and by is None:
             made.append(
                 Track(f"{signal.name}:{SPREAD}", signal.name, signal.group, "", around, EFFECT * math.sqrt(around), SPREAD)

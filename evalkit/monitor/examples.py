@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from evalkit.detection import topics, unseen
+from evalkit.detection import unseen
 from evalkit.detection.profile import sampled
 from evalkit.detection.sample import LABEL, NUMBER, RAW, Sample
 from evalkit.detection.signal import TEXTS
@@ -60,7 +60,6 @@ def _told(sample: Sample, learned: Learned, track: Track) -> NDArray[np.float64]
     column = next((name for name in TEXTS if track.signal == f"{name}.topics"), None)
     fitted = learned.ruler.topics.get(track.signal)
     if column is not None and fitted is not None:
-        wanted = -1 if track.part == topics.ELSEWHERE else int(track.part.removeprefix("topic ")) - 1
-        hits: NDArray[np.float64] = (fitted.assigned(sample) == wanted).astype(np.float64)
+        hits: NDArray[np.float64] = (fitted.assigned(sample) == learned.ruler.cluster(track)).astype(np.float64)
         return hits
     return np.full(len(sample), 0.0)

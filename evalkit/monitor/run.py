@@ -202,7 +202,7 @@ class _Session:
             for one, is_news in changed_now if is_news
         ]  # fmt: skip
         kept = {"tracks": state.to_json(), "cases": {signal: case.to_json() for signal, case in cases.open.items()}}
-        seen = Seen(start, rows, 0, {name: _seen(verdict) for name, verdict in verdicts.items()})
+        seen = Seen(start, rows, 0, {name: _seen(verdict, tracks[name]) for name, verdict in verdicts.items()})
         entered = self.store.enter(seen, kept, [one for one, _ in changed_now], alerts, [one.name for one in self.spec.alerts])
         if not entered:
             raise StoreError(f"the window {iso(start)} of {self.spec.name} was processed by another process meanwhile")
@@ -222,7 +222,7 @@ class _Session:
                 rises=case.after > case.before,
             )  # fmt: skip
             one = Incident(
-                id=id_, name=case.signal, group=track.group, severity=_severity(case), kind=case.kind, found=case.found,
+                id=id_, name=track.title, group=track.group, severity=_severity(case), kind=case.kind, found=case.found,
                 since=case.since, before=case.before, after=case.after, unit=track.unit, why=_why(case, track),
                 closed=case.closed, by=dict([track.by]) if track.by else {}, slice=case.slice, examples=tuple(examples),
             )  # fmt: skip
@@ -286,8 +286,7 @@ class _Session:
             if told is not None:
                 value, expected, low, high, n, p, q = (math.nan if x is None else float(x) for x in told[:-1])
                 points.append(Point(one.start, value, expected, low, high, int(n), p, q, told[-1]))
-        name = f"{track.signal}:{track.part}" if track.part else track.signal
-        return Timeline(name, track.group, track.unit, tuple(points), dict([track.by]) if track.by else {})
+        return Timeline(track.title, track.group, track.unit, tuple(points), dict([track.by]) if track.by else {})
 
     def _past(self, track: Track) -> Iterator[Point]:
         """The reference's own windows."""
@@ -315,9 +314,9 @@ class _Session:
         return self.spec.link or str((self.spec.report or self.folder) / "report.html")
 
 
-def _seen(verdict: Verdict) -> list[Any]:
-    """A point as the store keeps it."""
-    numbers = (verdict.value, verdict.expected, verdict.low, verdict.high)
+def _seen(verdict: Verdict, track: Track) -> list[Any]:
+    """A point as the store keeps it; the band ends where the values do."""
+    numbers = (verdict.value, verdict.expected, max(verdict.low, track.low), min(verdict.high, track.high))
     told = [x if math.isfinite(x) else None for x in (*numbers, float(verdict.n), verdict.p, verdict.q)]
     return [*told, verdict.status]
 

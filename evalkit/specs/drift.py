@@ -66,6 +66,18 @@ def load_drift(path: Path | None) -> DriftSpec:
     return found
 
 
+def drift_of(told: Mapping[str, object]) -> DriftSpec:
+    """A configuration made in Python.
+
+    Raises:
+        SpecError: every problem at once; a place is the name of a key.
+    """
+    tree = Tree(dict(told), "")
+    found = read_drift(Node(tree))
+    tree.raise_problems()
+    return found
+
+
 def read_file(path: Path, what: str) -> Tree:
     """A YAML file as a tree.
 
