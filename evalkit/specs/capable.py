@@ -31,12 +31,19 @@ _KINDS: dict[Capability, str] = {
 }
 
 
-def check_backends(top: Node, metrics: Sequence[MetricSpec], backends: Mapping[str, BackendSpec]) -> None:
-    """Note every backend that cannot be, and every metric whose backend cannot do what it wants; nothing is loaded for it."""
-    can = {spec.name: found for spec in backends.values() if spec.kind and (found := _can(top, spec)) is not None}
+def check_backends(
+    top: Node, entries: Sequence[Node], metrics: Sequence[MetricSpec], backends: Mapping[str, BackendSpec]
+) -> None:
+    """Note every backend that cannot be, and every metric whose backend cannot do what it wants; nothing is loaded for it.
+
+    Args:
+        top: what holds ``backends``.
+        entries: where the metrics stand.
+    """
+    can = {spec.name: found for spec in backends.values() if spec.kind and (found := _can(top, entries, spec)) is not None}
     if not can:
         return
-    entries = {entry.line: entry for entry in top.child("metrics").items()}
+    at = {entry.line: entry for entry in entries}
     for spec in metrics:
         metric = spec.metric
         if not isinstance(metric, ModelMetric) or spec.backend not in can:
@@ -49,10 +56,10 @@ def check_backends(top: Node, metrics: Sequence[MetricSpec], backends: Mapping[s
             if lacking:
                 what = f"{spec.label}: the backend {name} (kind: {backends[name].kind}) cannot {_listed(lacking)}"
                 hint = metric.instead(lacking) or _KINDS.get(sorted(lacking)[0])
-                entries.get(spec.line, top).fault(what, hint)
+                at.get(spec.line, top).fault(what, hint)
 
 
-def _can(top: Node, spec: BackendSpec) -> frozenset[Capability] | None:
+def _can(top: Node, entries: Sequence[Node], spec: BackendSpec) -> frozenset[Capability] | None:
     """What a backend can do; None, and a problem noted, where there is no such backend."""
     options: dict[str, Any] = {key: value for key, value in spec.options.items() if not key.endswith("_env")}
     try:
@@ -63,7 +70,7 @@ def _can(top: Node, spec: BackendSpec) -> frozenset[Capability] | None:
         if spec.name in (at.value or {}):
             at.child(spec.name).fault(f"backends.{spec.name}: {said}")
         else:
-            named = [model for entry in top.child("metrics").items() if (model := entry.get("model")) is not None]
+            named = [model for entry in entries if (model := entry.get("model")) is not None]
             next((model for model in named if model.line == spec.line), top).fault(said)
         return None
 

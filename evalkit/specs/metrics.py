@@ -42,18 +42,26 @@ class Metrics:
 def spread(tree: Tree) -> None:
     """Write every entry of ``metrics:`` in its long form, ``{use: …, options}``, as far as it can be understood."""
     told = tree.value.get("metrics") if isinstance(tree.value, Mapping) else None
-    if not isinstance(told, list):
+    for index in range(len(told)) if isinstance(told, list) else ():
+        spread_entry(Node(tree, ("metrics", index)))
+
+
+def spread_entry(node: Node) -> None:
+    """Write one entry in its long form, wherever it stands."""
+    tree, steps, entry = node.tree, node.steps, node.value
+    long: dict[str, Any]
+    if isinstance(entry, str):
+        long = {"use": entry}
+    elif isinstance(entry, Mapping) and len(entry) == 1 and "use" not in entry:
+        (name, options), *_ = entry.items()
+        if name in OWN_KEYS or not (options is None or (isinstance(options, Mapping) and "use" not in options)):
+            return
+        tree.places[(*steps, "use")] = tree.place((*steps, name))
+        tree.move((*steps, name), steps)
+        long = {"use": name, **(options or {})}
+    else:
         return
-    for index, entry in enumerate(told):
-        if isinstance(entry, str):
-            told[index] = {"use": entry}
-        elif isinstance(entry, Mapping) and len(entry) == 1 and "use" not in entry:
-            (name, options), *_ = entry.items()
-            if name in OWN_KEYS or not (options is None or (isinstance(options, Mapping) and "use" not in options)):
-                continue
-            tree.places[("metrics", index, "use")] = tree.place(("metrics", index, name))
-            tree.move(("metrics", index, name), ("metrics", index))
-            told[index] = {"use": name, **(options or {})}
+    Node(tree, steps[:-1]).value[steps[-1]] = long
 
 
 def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
@@ -105,7 +113,7 @@ def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
             label: str | None = entry.value.name
             spec: MetricSpec | None = _built(entry, entry.value, backends)
         else:
-            label, spec = _read_metric(entry, backends, home, result.backends)
+            label, spec = read_metric(entry, backends, home, result.backends)
         if label is not None and label in first:
             other = first[label]
             at = f"line {other.line} has it already" if other.line else f"{other.label} has it already"
@@ -134,9 +142,14 @@ def _built(node: Node, metric: Measure, backends: Mapping[str, BackendSpec]) -> 
     return None
 
 
-def _read_metric(
+def read_metric(
     node: Node, backends: Mapping[str, BackendSpec], home: Home, brought: dict[str, BackendSpec]
 ) -> tuple[str | None, MetricSpec | None]:
+    """One entry in its long form: its label, and the metric, or None where it could not be built.
+
+    Args:
+        brought: takes the backend that the entry loads with ``model:``.
+    """
     told = node.value
     if not isinstance(told, Mapping):
         node.wants("a metric's name, or a mapping such as {use: bleu, tokenize: 13a}")

@@ -69,7 +69,8 @@ def check_suite(
         top.fault("the suite lacks `metrics`", "add for instance `metrics: [exact_match, rouge]`")
     else:
         scored = metrics.read_metrics(top.child("metrics"), backends, home)
-        check_backends(top, scored.specs, {**backends, **scored.backends})
+        entries = list(top.child("metrics").items()) if isinstance(top.child("metrics").value, list) else []
+        check_backends(top, entries, scored.specs, {**backends, **scored.backends})
     generate = read_generate(top.get("generate"), backends, home)
     compared_with = baseline or _baseline(top.get("baseline"), home)
     drawn = metrics.Metrics(with_passes(scored.specs, generate.repeats), scored.broken) if generate is not None else scored
@@ -86,8 +87,8 @@ def check_suite(
         "resamples": resamples.whole(least=100, most=1_000_000) if resamples is not None else 1_000,
         "interval": interval.choice(INTERVALS) if interval is not None else "auto",
         "store": store.text("a folder or an address") if store is not None else None,
-        "budget": _budget(top.get("budget")),
-        "prices": _prices(top.get("prices")),
+        "budget": read_budget(top.get("budget")),
+        "prices": read_prices(top.get("prices")),
     }
     if tree.problems:
         return None
@@ -188,7 +189,8 @@ def _report(node: Node) -> tuple[str, ...]:
     return tuple(dict.fromkeys(kind for kind in kinds if kind is not None))
 
 
-def _budget(node: Node | None) -> Mapping[str, float]:
+def read_budget(node: Node | None) -> Mapping[str, float]:
+    """What the calls of a run may cost at most, and how many there may be."""
     example = "a mapping such as {max_cost: 1.5, max_calls: 2000}"
     if node is None or not node.mapping(("max_cost", "max_calls"), example):
         return {}
@@ -200,7 +202,7 @@ def _budget(node: Node | None) -> Mapping[str, float]:
     return {key: value for key, value in told.items() if value is not None}
 
 
-def _prices(node: Node | None) -> Mapping[str, Any]:
+def read_prices(node: Node | None) -> Mapping[str, Any]:
     """Per model, the price of a million tokens: of the prompt, of the completion, of a cached prompt."""
     example = "a mapping of models to prices, for instance {MODEL: {prompt: 0.15, completion: 0.6}}"
     if node is None or not node.mapping(expected=example):
