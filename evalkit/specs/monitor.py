@@ -15,9 +15,13 @@ from evalkit.core.errors import Problem, SpecError, quote
 from evalkit.core.times import duration, moment
 from evalkit.specs.drift import DriftSpec, read_drift, read_file
 from evalkit.specs.home import Home
+from evalkit.specs.judged import JudgeSample, read_judged
+from evalkit.specs.metrics import read_backends
 from evalkit.specs.node import Node
 from evalkit.specs.sinks import SinkSpec, read_alerts
+from evalkit.specs.suite import BackendSpec
 from evalkit.specs.tree import Tree
+from evalkit.specs.validate import read_prices
 
 KEYS = (
     "name", "source", "timestamp", "window", "lateness", "reference", "drift", "judge_sample", "sentinel", "backends", "prices",
@@ -29,15 +33,6 @@ _REQUIRED = ("source", "window", "reference")
 
 
 @dataclass(frozen=True)
-class JudgeSample:
-    """A metric on some rows of every window; ``told`` is its entry as a suite has it."""
-
-    told: Any
-    n: int = 200
-    budget: Mapping[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class MonitorSpec:
     """A checked monitor.
 
@@ -45,7 +40,7 @@ class MonitorSpec:
         source: a path, glob, folder or query of logs.
         window, lateness: seconds; a window is due once ``lateness`` has passed since its end.
         reference: from and to in seconds since 1970, or the path of a saved profile.
-        judge_samples: metrics that ask a model, on a sample of each window.
+        judge_samples: metrics on some rows of each window.
         sentinel: records that each window judges anew, so that a judge that changed is told from a product that did.
         budget: false alarms a month, over all signals.
         minimum: rows below which a window of a signal is not judged.
@@ -64,7 +59,7 @@ class MonitorSpec:
     drift: DriftSpec
     judge_samples: tuple[JudgeSample, ...] = ()
     sentinel: Path | None = None
-    backends: Mapping[str, Any] = field(default_factory=dict)
+    backends: Mapping[str, BackendSpec] = field(default_factory=dict)
     prices: Mapping[str, Any] = field(default_factory=dict)
     budget: float = 1.0
     season: str = "auto"
@@ -104,7 +99,8 @@ def _read(tree: Tree, home: Home, path: Path, environment: Mapping[str, str] | N
     name, source, drift = top.get("name"), top.get("source"), top.get("drift")
     stamp, budget, season, minimum = (top.get(key) for key in ("timestamp", "false_alarms_per_month", "season", "minimum"))
     report, link, memory, sentinel = (top.get(key) for key in ("report", "link", "memory", "sentinel"))
-    backends, prices = top.get("backends"), top.get("prices")
+    prices = read_prices(top.get("prices"))
+    judged = read_judged(top, read_backends(top.get("backends"), home), prices, home)
     told = name.text("a name") if name else path.stem
     if name and told is not None and not _NAME.match(told):
         name.fault(f"name wants letters, digits, dots, _ and -, and found {quote(told)}")
@@ -121,10 +117,10 @@ def _read(tree: Tree, home: Home, path: Path, environment: Mapping[str, str] | N
         lateness=_duration(top.get("lateness"), 0.0),
         reference=_reference(top.get("reference"), home),
         drift=spec,
-        judge_samples=_judged(top.get("judge_sample")),
+        judge_samples=judged.samples,
         sentinel=home.find(sentinel, sentinel.text("a file of records") or "", "data file") if sentinel else None,
-        backends=backends.value if backends and backends.mapping() else {},
-        prices=prices.value if prices and prices.mapping() else {},
+        backends=judged.backends,
+        prices=prices,
         budget=(budget.number(0.001, 1_000.0) if budget else None) or 1.0,
         season=(season.choice(SEASONS) if season else None) or "auto",
         minimum=(minimum.whole(2) if minimum else None) or 20,
@@ -133,8 +129,8 @@ def _read(tree: Tree, home: Home, path: Path, environment: Mapping[str, str] | N
         link=(link.text("an address") if link else None) or "",
         memory=memory.text("a size such as 2GB") if memory else None,
     )
-    if sentinel and not found.judge_samples:
-        sentinel.fault("sentinel needs a judge", "add judge_sample: {metric: …}")
+    if sentinel and not any(sample.asks for sample in judged.samples) and not (tree.problems and top.get("judge_sample")):
+        sentinel.fault("sentinel needs a judge", "add judge_sample: {metric: {use: geval, …}}")
     return found
 
 
@@ -188,21 +184,3 @@ def _moment(node: Node | None, parent: Node, key: str) -> float:
     except SpecError as error:
         node.fault(f"{node.label}: {error}")
         return math.nan
-
-
-def _judged(node: Node | None) -> tuple[JudgeSample, ...]:
-    if node is None:
-        return ()
-    found = []
-    for one in node.items() if isinstance(node.value, list) else [node]:
-        if not one.mapping(("metric", "n", "budget"), "{metric: …, n: 200}"):
-            continue
-        metric, n, budget = one.get("metric"), one.get("n"), one.get("budget")
-        if metric is None:
-            one.fault("judge_sample lacks `metric`", "write it as a suite does: {use: geval, rubric: …, backend: judge}")
-            continue
-        limits: dict[str, float] = {}
-        if budget and budget.mapping(("max_cost", "max_calls")):
-            limits = {key: value for key in budget.value if (value := budget.child(key).number(0.0)) is not None}
-        found.append(JudgeSample(metric.value, (n.whole(10, 100_000) if n else None) or 200, limits))
-    return tuple(found)
