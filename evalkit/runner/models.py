@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -88,6 +89,20 @@ class Models:
         self.account = account
         for pipeline in self._pipelines.values():
             pipeline.account = account
+
+    @contextmanager
+    def apart(self, folder: Path) -> Iterator[None]:
+        """Ask meanwhile as if nobody had asked before, and keep what comes in a cache of its own."""
+        replies = Replies(folder)
+        before = {name: pipeline.cache for name, pipeline in self.pipelines.items()}
+        try:
+            for pipeline in self.pipelines.values():
+                pipeline.cache = replies
+            yield
+        finally:
+            for name, pipeline in self.pipelines.items():
+                pipeline.cache = before[name]
+            replies.close()
 
     def stop(self, why: BaseException) -> None:
         """Send nothing more to any backend; who waits to be sent gets ``why``."""
