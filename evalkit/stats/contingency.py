@@ -14,6 +14,7 @@ from evalkit.stats.welch import few_expected, proportions, two_proportions
 DRAWS = 9_999
 _EXPECTED = 5.0  # counts expected in every cell, from which the chi-square distribution is relied on
 _HITS = 200  # draws at least as extreme, after which p is known well enough
+_FIRST = 500  # draws at first; as many again after each look
 _BLOCK = 1_000_000  # counts drawn at once
 _MOST = 999_999_999  # records of both sides that NumPy draws from
 _LISTED = 12_000_000  # those it may list one by one, 8 bytes each
@@ -96,18 +97,18 @@ def _dealt(few: Counts, pooled: Counts, scarce: NDArray[np.bool_], rng: np.rando
     common, held = int((~scarce).sum()), int(pooled[~scarce].sum())
     colours = np.append(pooled[scarce], held) if common else pooled
     least, done, hits = statistic * (1.0 - 1e-10), 0, 0
-    block = max(1, _BLOCK // len(colours))
+    most = max(1, _BLOCK // len(colours))
     while done < draws:
-        drawn = _hands(colours, n, min(block, draws - done), rng)
+        drawn = _hands(colours, n, min(most, max(_FIRST, done), draws - done), rng)
         values = _chi_square(drawn, colours)
         if common > 1:
             values += rng.chisquare(common - 1, len(drawn)) * _variance(drawn[:, -1], held) / _variance(n, int(pooled.sum()))
         found = hits + np.cumsum(values >= least)
         if found[-1] >= _HITS:
             stopped = done + int(np.searchsorted(found, _HITS)) + 1
-            return Shifted(statistic, _HITS / stopped, f"chi-square, {stopped:,} permutations")
+            return Shifted(statistic, _HITS / stopped, "chi-square, permuted")
         done, hits = done + len(drawn), int(found[-1])
-    return Shifted(statistic, (hits + 1) / (draws + 1), f"chi-square, {draws:,} permutations")
+    return Shifted(statistic, (hits + 1) / (draws + 1), "chi-square, permuted")
 
 
 def _variance(n: ArrayLike, every: int) -> Floats:

@@ -16,7 +16,8 @@ MOST = 6_000  # vectors of both sides that are looked at
 _MEDIAN_OF = 1_000  # vectors whose distances give the bandwidth
 _ROWS = 256  # of the Gram matrix at once
 _ROUNDING = 1e-3  # of the permutations' spread: values closer than this are equal
-_SINGLE = 1e3  # squared lengths over the median squared distance, up to which four bytes a number are enough
+_FEW = 1_000  # vectors, up to which eight bytes a number cost nothing
+_SINGLE = 1e3  # squared lengths over the median squared distance, up to which four are enough
 
 
 def mmd(
@@ -110,7 +111,8 @@ def _median(pooled: Floats, rng: np.random.Generator) -> float:
 def _of_labels(pooled: Floats, labels: NDArray[np.bool_], scale: float) -> Floats:
     """MMD² of each column of labels (vectors, k), through blocks of the Gram matrix's upper half."""
     squares = np.einsum("ij,ij->i", pooled, pooled)
-    number: Any = np.float32 if float(squares.max()) <= _SINGLE * scale else np.float64
+    single = len(pooled) > _FEW and float(squares.max()) <= _SINGLE * scale
+    number: Any = np.float32 if single else np.float64
     vectors = (pooled * math.sqrt(2.0 / scale)).astype(number)  # so that -distance² = u·v - ‖u‖²/2 - ‖v‖²/2
     halves = (squares / scale).astype(number)
     second = labels.astype(number)
