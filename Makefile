@@ -33,7 +33,7 @@ bench: setup  ## measure against the peers, and write docs/performance.md
 simulations: .venv/.dev  ## simulate what the statistics promise, and write docs/simulations.md
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run_simulations.py
 
-peers: .venv/bin/python  ## what the judge benchmark measures against, beside it (3.4 GB; one needs Node)
+peers: .venv/bin/python  ## what the judge and MMD benchmarks measure against, beside it (5.3 GB; one needs Node)
 	@PYTHON=$(CURDIR)/$(BIN)/python sh benchmarks/install_peers.sh
 
 stress: setup debian  ## long fault tests, and new examples for the property tests
