@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -96,6 +97,12 @@ class Ruler:
     def dark(self) -> list[str]:
         """Signals that have no track: the reference has too little of them."""
         return [signal.name for signal in self.signals if signal.name not in self._made]
+
+    def joined(self, tracks: Mapping[str, Track]) -> Ruler:
+        """With tracks that somebody else measures."""
+        found = copy(self)
+        found.tracks = {**self.tracks, **tracks}
+        return found
 
     def reading(self, track: str, value: float, rows: float) -> Reading:
         """A window's sums as the watcher takes them."""
