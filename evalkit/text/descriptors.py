@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -13,10 +13,13 @@ from evalkit.core.errors import UnknownName
 from evalkit.text import form
 from evalkit.text.bytes import Block, blocks, missing
 from evalkit.text.characters import DIGIT, PUNCTUATION, SPACE, UPPER
+from evalkit.text.language import language
+from evalkit.text.readability import HIGHEST, readability
 from evalkit.text.refusal import refusal
 from evalkit.text.repetition import repetition
 from evalkit.text.sentence_count import sentence_counts
 from evalkit.text.terms import Terms, terms_of
+from evalkit.text.tone import tone
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,7 +30,7 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Descriptor:
-    """A number for each text: what it is, in which unit, and between which bounds."""
+    """A number for each text, or a word for it: what it is, in which unit, and between which bounds."""
 
     name: str
     about: str
@@ -44,7 +47,7 @@ class Descriptor:
 class Described:
     """Descriptors of ``n`` texts, NaN where a text is missing; and their terms, if they were asked for."""
 
-    values: dict[str, Values]
+    values: dict[str, NDArray[Any]]
     terms: Terms | None
 
 
@@ -116,6 +119,12 @@ def _flag(name: str, about: str, measure: Callable[[Any], NDArray[Any]], **more:
     return Descriptor(name, about, "flag", "0 or 1", 0.0, 1.0, measure, **more)
 
 
+def _sampled(
+    name: str, about: str, kind: Kind, unit: str, low: float, high: float, measure: Callable[[Any], NDArray[Any]]
+) -> Descriptor:
+    return Descriptor(name, about, kind, unit, low, high, measure, of="array", group="sample")
+
+
 DESCRIPTORS = {
     each.name: each
     for each in (
@@ -136,6 +145,9 @@ DESCRIPTORS = {
         _flag("markdown", "shows Markdown", form.markdown),
         _flag("code_block", "has a code block", form.code_block),
         _flag("open_code_block", "has a code block that is not closed", form.open_code_block),
+        _sampled("tone", "tone, from bad to good", "score", "VADER compound", -1.0, 1.0, tone),
+        _sampled("readability", "reading ease", "score", "Flesch", -np.inf, HIGHEST, readability),
+        _sampled("language", "language", "category", "ISO 639", np.nan, np.nan, language),
     )
 }
 ALL_ROWS = tuple(name for name, each in DESCRIPTORS.items() if each.group == "all")
@@ -153,7 +165,8 @@ def describe(array: pa.Array | pa.ChunkedArray, names: Sequence[str] = ALL_ROWS,
         with_terms: also give the terms, which are then read once for both.
 
     Returns:
-        For each name float64 of shape (n,), NaN where the text is missing. A flag is 1.0 or 0.0.
+        For each name float64 of shape (n,), NaN where the text is missing; a flag is 1.0 or 0.0. A category has strings, as
+        objects, and None.
 
     Raises:
         UnknownName: a descriptor that there is not.
@@ -162,6 +175,7 @@ def describe(array: pa.Array | pa.ChunkedArray, names: Sequence[str] = ALL_ROWS,
     """
     chosen = [_known(name) for name in names]
     parts: dict[str, list[Values]] = {name: [np.zeros(0)] for name in names}
+    values: dict[str, NDArray[Any]] = {}
     held: list[Terms] = []
     by_block = [each for each in chosen if each.of != "array"]
     want_terms = with_terms or any(each.of == "terms" for each in chosen)
@@ -175,12 +189,14 @@ def describe(array: pa.Array | pa.ChunkedArray, names: Sequence[str] = ALL_ROWS,
                 parts[each.name].append(value.astype(np.float64))
     for each in chosen:
         if each.of == "array":
-            parts[each.name].append(each.measure(array).astype(np.float64))
-    values = {name: np.concatenate(part) for name, part in parts.items()}
+            value = each.measure(array)
+            values[each.name] = value if each.kind == "category" else value.astype(np.float64)
+        else:
+            values[each.name] = np.concatenate(parts[each.name])
     if array.null_count:
         absent = missing(array)
-        for value in values.values():
-            value[absent] = np.nan
+        for each in chosen:
+            values[each.name][absent] = None if each.kind == "category" else np.nan
     return Described(values, Terms.joined(held) if with_terms else None)
 
 
@@ -188,8 +204,3 @@ def _known(name: str) -> Descriptor:
     if name not in DESCRIPTORS:
         raise UnknownName("text descriptor", name, DESCRIPTORS)
     return DESCRIPTORS[name]
-
-
-def columns(array: pa.Array | pa.ChunkedArray, names: Iterable[str] = ALL_ROWS) -> dict[str, Values]:
-    """`describe`'s values alone."""
-    return describe(array, tuple(names)).values
