@@ -34,7 +34,7 @@ def sent(alerts: Sequence[Alert], sinks: dict[str, Any], **more: Any) -> Deliver
 @pytest.fixture
 def hook(receiver: Any, monkeypatch: pytest.MonkeyPatch) -> Webhook:
     monkeypatch.setenv("HOOK", f"{receiver.url}/hook?token=t0ken-9f8e7d6c")
-    return Webhook("HOOK", timeout_s=0.5)
+    return Webhook("HOOK", timeout_s=2.0)
 
 
 @dataclass

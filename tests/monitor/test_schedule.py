@@ -44,7 +44,7 @@ async def nothing(_: int) -> None:
 def test_the_first_run_is_at_once_and_the_next_when_due():
     start = time.monotonic()
     began, pulse = watched(nothing, until=3)
-    assert began[0] - start < 0.5
+    assert began[0] - start < 0.9
     assert [round(later - earlier) for earlier, later in zip(began, began[1:])] == [1, 1]
     assert (pulse.runs, pulse.failures) == (3, 0)
 
@@ -56,11 +56,11 @@ def test_a_long_run_delays_the_next_which_then_comes_once_however_often_it_was_d
         nonlocal running
         running += 1
         assert running == 1
-        await asyncio.sleep(2.6 if number == 0 else 0)
+        await asyncio.sleep(2.1 if number == 0 else 0)
         running -= 1
 
     began, pulse = watched(long, until=3)
-    assert 2.6 <= began[1] - began[0] < 2.9, "at once after the long run"
+    assert 2.1 <= began[1] - began[0] < 2.8, "at once after the long run"
     assert began[2] - began[1] > 0.2, "and not once more for each that was missed"
     assert pulse.failures == 0
 
@@ -167,11 +167,13 @@ def test_a_signal_ends_it_after_the_run_in_hand(number):
 
 
 def test_a_signal_between_runs_ends_it_at_once():
-    started = process(0)
-    time.sleep(0.3)
+    started = process(0.2)
+    assert started.stdout is not None
+    assert started.stdout.readline() == "ended\n"
     started.send_signal(signal.SIGTERM)
-    out, _ = started.communicate(timeout=5)
-    assert out == "ended\nover\n"
+    out, _ = started.communicate(timeout=20)
+    assert out == "over\n"
+    assert started.returncode == 0
 
 
 def test_a_second_signal_ends_the_run_in_hand_too():
