@@ -103,7 +103,7 @@ def _median(pooled: Floats, rng: np.random.Generator) -> float:
     some = pooled if len(pooled) <= _MEDIAN_OF else pooled[rng.choice(len(pooled), _MEDIAN_OF, replace=False)]
     squares = np.einsum("ij,ij->i", some, some)
     distances = squares[:, None] + squares[None, :] - 2.0 * (some @ some.T)
-    pairs = np.maximum(distances[np.triu_indices(len(some), 1)], 0.0)
+    pairs = np.maximum(np.concatenate([row[at:] for at, row in enumerate(distances, 1)]), 0.0)
     pairs[pairs <= 1e-12 * float(squares.max())] = 0.0  # equal vectors, but for rounding
     return float(np.median(pairs)) or float(pairs.mean())
 
@@ -132,7 +132,9 @@ def _of_labels(pooled: Floats, labels: NDArray[np.bool_], scale: float) -> Float
         within += np.einsum("ij,ij->j", gram @ second[start:], second[here], dtype=np.float64)
     m = int(labels[:, 0].sum())
     n = size - m
-    touching = rows @ labels.astype(np.float64)  # pairs with one end on the second side, those within it twice
+    touching = np.zeros(len(within))  # pairs with one end on the second side, those within it twice
+    for start in range(0, size, _ROWS):
+        touching += rows[start : start + _ROWS] @ labels[start : start + _ROWS]
     across = touching - 2.0 * within
     first = rows.sum() / 2.0 - within - across
     values: Floats = 2.0 * first / (n * (n - 1.0)) + 2.0 * within / (m * (m - 1.0)) - 2.0 * across / (float(n) * m)
