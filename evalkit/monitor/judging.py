@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from evalkit.core.batch import Batch
 from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.core.times import iso
+from evalkit.core.watched import Incident
 from evalkit.detection.alarm import Reading as Measured
 from evalkit.detection.case import Case
 from evalkit.detection.season import Season
@@ -89,15 +90,15 @@ class Judging:
 
     # --- the reference ---
 
-    def joined(self, learned: Learned, *, anew: bool) -> Learned:
+    def joined(self, learned: Learned, plan: str, *, anew: bool) -> Learned:
         """The reference with proxies: those that were learned before, and else learned now.
 
         Where a backend answers nobody, its proxy is off in this run, and learned by the next.
 
         Args:
-            anew: the reference is another; what was learned before is of no use.
+            plan: of the monitor; what was learned under another is of no use, and with ``anew`` nothing that was learned is.
         """
-        kept = {} if anew else self._kept()
+        kept = {} if anew else self._kept(plan)
         for sample in self.samples:
             names = [
                 sample.metric.label,
@@ -108,17 +109,17 @@ class Judging:
                 if found is not None:
                     self._proxies[name] = found
         if self._proxies.keys() - kept.keys():
-            told = {"identity": self.identity, "proxies": {name: one.to_json() for name, one in self._proxies.items()}}
+            told = {"plan": plan, "proxies": {name: one.to_json() for name, one in self._proxies.items()}}
             write_text(self._facts, json.dumps(told))
             shutil.rmtree(self.folder / "sentinel", ignore_errors=True)
             self.scorer.forget()
         return joined(learned, list(self._proxies.values()))
 
-    def _kept(self) -> dict[str, Proxy]:
+    def _kept(self, plan: str) -> dict[str, Proxy]:
         if not self._facts.is_file():
             return {}
         told = json.loads(self._facts.read_text())
-        if told["identity"] != self.identity:
+        if told["plan"] != plan:
             return {}
         return {name: Proxy.from_json(name, one) for name, one in told["proxies"].items()}
 
@@ -190,8 +191,8 @@ class Judging:
 
     def _sentinels(self, start: float) -> dict[str, Measured]:
         """The sentinel set judged anew, by every judge; a killed run that comes back to the same window does not pay again."""
-        proxies = {one: self._proxies[SENTINEL + one.metric.label] for one in self.samples if self._has_sentinel(one)}
-        if not proxies or self.sentinel is None:
+        proxies = [(one, self._proxies.get(SENTINEL + one.metric.label)) for one in self.samples]
+        if not any(proxy for _, proxy in proxies) or self.sentinel is None:
             return {}
         base = self.folder / "sentinel"
         own = base / f"{start:.0f}"
@@ -199,7 +200,9 @@ class Judging:
             if other != own:
                 shutil.rmtree(other, ignore_errors=True)
         found: dict[str, Measured] = {}
-        for sample, proxy in proxies.items():
+        for sample, proxy in proxies:
+            if proxy is None:
+                continue
             with self.scorer.apart(own):
                 scored = self._scored(sample, self.sentinel, f"sentinel of {start}", None)
             self._last[proxy.name] = scored
@@ -208,9 +211,6 @@ class Judging:
             told = f"{self._windows:,} windows were due at once, and all of them were judged now"
             self.notes.append(f"{told}: a judge has no past, so the sentinel set was judged once, with the first")
         return found
-
-    def _has_sentinel(self, sample: JudgeSample) -> bool:
-        return SENTINEL + sample.metric.label in self._proxies
 
     def examples(self, track: Track, *, rises: bool) -> list[Mapping[str, str]] | None:
         """At most five rows of the newest window that show an incident of a proxy: the worst; None: it is no proxy.
@@ -279,17 +279,19 @@ class _Trouble:
             yield f"{label}: {self.errors:,} of {self.rows:,} rows could not be scored, the first for this: {cut(self.first)}"
 
 
-def blame_of(case: Case, cases: Mapping[str, Case], width: float) -> str:
+def blame_of(case: Case, cases: Mapping[str, Case], width: float, told: Incident | None) -> str:
     """How an incident is told that a judge has to answer for; "": it is the product's own.
 
     Args:
         cases: all that are open, or closed just now, by signal.
+        told: as it was told before.
     """
     if case.signal.startswith(SENTINEL):
         return "the judge changed: "
     judge = cases.get(SENTINEL + case.signal)
     together = judge is not None and case.found >= judge.since - _TOGETHER * width
-    return "the judge changed at the same time: " if together else ""
+    over = case.closed is not None and told is not None and told.kind == "judge"  # and so is the judge's
+    return "the judge changed at the same time: " if together or over else ""
 
 
 def _lacking(spec: MonitorSpec, reading: Reading) -> Iterator[Problem]:

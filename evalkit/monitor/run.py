@@ -29,6 +29,7 @@ from evalkit.detection.wording import changed
 from evalkit.logs.read import opened
 from evalkit.monitor.deliver import Delivery, Parcel, deliver, export
 from evalkit.monitor.examples import examples_of
+from evalkit.monitor.judging import Judging, blame_of
 from evalkit.monitor.own import own_signals
 from evalkit.monitor.reading import Reading, between, profile
 from evalkit.monitor.reference import Learned, learn, measured, origin_of, starts_between
@@ -71,8 +72,9 @@ def run_monitor(spec: MonitorSpec, catalog: Catalog, *, now: float, fresh: bool 
         store = MonitorStore(catalog, spec.name)
         with opened(spec.source, memory=spec.memory) as log:
             session = _Session(spec, store, folder, Reading.of(log, spec.drift))
-            session.prepare(fresh)
-            processed = session.process(now)
+            with session.judging:
+                session.prepare(fresh)
+                processed = session.process(now)
             latest = session.latest()
         found = session.watched(latest)
         figures = session.figures(found)
@@ -80,7 +82,7 @@ def run_monitor(spec: MonitorSpec, catalog: Catalog, *, now: float, fresh: bool 
         write_text(reports / "report.html", watched_html(found))
         write_text(reports / "report.md", watched_markdown(found))
         write_text(reports / "report.json", watched_json(found))
-        warnings = list(_deliver(store, spec, figures) if send else ())
+        warnings = [*session.judging.warnings, *(_deliver(store, spec, figures) if send else ())]
         if not send and (waiting := store.waiting()):
             warnings.append(f"{len(waiting)} alerts wait for a run without --no-alerts")
         return Ran(found, processed, reports, tuple(warnings), figures[1])
@@ -95,6 +97,7 @@ class _Session:
             hint = "name it: timestamp: COLUMN"
             raise SpecError(Problem(spec.drift.source or spec.source, 'the logs have no column "timestamp"', hint))
         self.switched = reading.switched(spec.drift, own_signals())
+        self.judging = Judging(spec, reading, self.switched, folder, store.catalog.home)
         self.notes: list[str] = []
         self.learned: Learned
         self.watcher: Watcher
@@ -120,6 +123,7 @@ class _Session:
             write_text(self.facts_at, self.learned.facts())
             self.store.begin(plan)
             before = (plan, None)
+        self.learned = self.judging.joined(self.learned, plan, anew=fresh)
         tracks = self.learned.ruler.tracks
         kept = {name: one for name, one in self.learned.expectations.items() if name in tracks}
         if not kept:
@@ -131,7 +135,8 @@ class _Session:
         )
         told = before[1] or {}
         self.state = self.watcher.start(told.get("tracks"))
-        self.cases = {signal: Case.from_json(one) for signal, one in (told.get("cases") or {}).items()}
+        cases = {signal: Case.from_json(one) for signal, one in (told.get("cases") or {}).items()}
+        self.cases = {signal: case for signal, case in cases.items() if case.lead in tracks}
 
     def _learn(self) -> Learned:
         spec = self.spec
@@ -151,7 +156,8 @@ class _Session:
         names = [(signal.name, signal.statistic, repr(signal.threshold)) for signal in self.switched.signals]
         told = (spec.window, spec.reference, spec.season, spec.minimum, spec.budget, repr(spec.drift.slices), spec.drift.seed)
         fields = sorted(spec.drift.fields.items())
-        return hashlib.sha256(repr((told, names, fields, spec.drift.rows)).encode()).hexdigest()
+        judged = [self.judging.identity] if spec.judge_samples else []
+        return hashlib.sha256(repr((told, names, fields, spec.drift.rows, *judged)).encode()).hexdigest()
 
     # --- windows ---
 
@@ -176,6 +182,7 @@ class _Session:
         """All windows that are due, oldest first; returns how many."""
         windows = self.due(now)
         self._late()
+        self.judging.begin(windows)
         for first in range(0, len(windows), AT_ONCE):
             some = windows[first : first + AT_ONCE]
             sums = measured(self.reading, self.switched, self.learned.ruler, some, self.spec.window, self.learned.share)
@@ -188,7 +195,7 @@ class _Session:
                     for name in self.watcher.names
                     if name in sums
                 }
-                self._window(start, rows.get(start, 0), readings)
+                self._window(start, rows.get(start, 0), readings | self.judging.readings(start))
         return len(windows)
 
     def _window(self, start: float, rows: int, readings: Mapping[str, Measured]) -> None:
@@ -213,18 +220,21 @@ class _Session:
         known = {one.id: one for one in self.store.incidents()} if cases.open or cases.closed else {}
         found: list[tuple[Incident, bool]] = []
         opened_now = {case.signal for case in cases.opened}
+        together = {case.signal: case for case in (*cases.closed, *cases.open.values())}
         for case in (*cases.open.values(), *cases.closed):
             id_ = f"{case.signal}@{int(case.found)}"
             track = self.learned.ruler.tracks[case.lead]
-            told = known.get(id_)
-            examples = told.examples if told else examples_of(
-                self.reading, self.switched, self.learned, track, between(self.reading, start, start + self.spec.window),
-                rises=case.after > case.before,
-            )  # fmt: skip
+            told, rises = known.get(id_), case.after > case.before
+            examples = told.examples if told else self.judging.examples(track, rises=rises)
+            if examples is None:
+                where = between(self.reading, start, start + self.spec.window)
+                examples = examples_of(self.reading, self.switched, self.learned, track, where, rises=rises)
+            blame = blame_of(case, together, self.spec.window, told)
             one = Incident(
-                id=id_, name=track.title, group=track.group, severity=_severity(case), kind=case.kind, found=case.found,
-                since=case.since, before=case.before, after=case.after, unit=track.unit, why=_why(case, track),
-                closed=case.closed, by=dict([track.by]) if track.by else {}, slice=case.slice, examples=tuple(examples),
+                id=id_, name=track.title, group=track.group, severity=_severity(case),
+                kind="judge" if blame else case.kind, found=case.found, since=case.since, before=case.before, after=case.after,
+                unit=track.unit, why=blame + _why(case, track), closed=case.closed,
+                by=dict([track.by]) if track.by else {}, slice=case.slice, examples=tuple(examples),
             )  # fmt: skip
             found.append((one, case.signal in opened_now or case.closed is not None))
         return found
@@ -276,7 +286,7 @@ class _Session:
             off=(*self.switched.off, *self.learned.dark),
             latest=latest,
             budget=self.spec.budget,
-            notes=tuple(self.notes),
+            notes=(*self.notes, *self.judging.notes),
         )
 
     def _timeline(self, track: Track, seen: Sequence[Seen]) -> Timeline:
