@@ -64,9 +64,11 @@ class Numbers:
             cells = cells + least
         else:
             cells, counts = np.unique(keys, return_counts=True)
-        mean = float(known.mean())
+        with np.errstate(over="ignore", invalid="ignore"):  # numbers near the largest there are have no finite spread
+            mean = float(known.mean())
+            spread = float(((known - mean) ** 2).sum())
         return cls(
-            level, cells, counts.astype(np.int64), len(values) - len(known), mean, float(((known - mean) ** 2).sum()),
+            level, cells, counts.astype(np.int64), len(values) - len(known), mean, spread,
             float(known.min()), float(known.max()),
         )._held()  # fmt: skip
 

@@ -59,6 +59,8 @@ class Topics:
             )
         elif sample.has(TERMS + column):
             words, weights = _features(sample, column)
+            if not len(words):
+                return None
             plan = cls(np.zeros((0, len(words)), dtype=np.float32), words, weights, 0.0, column)
             vectors = plan.placed(sample)
         else:

@@ -210,7 +210,9 @@ class _Session:
         ]  # fmt: skip
         kept = {"tracks": state.to_json(), "cases": {signal: case.to_json() for signal, case in cases.open.items()}}
         seen = Seen(start, rows, 0, {name: _seen(verdict, tracks[name]) for name, verdict in verdicts.items()})
-        entered = self.store.enter(seen, kept, [one for one, _ in changed_now], alerts, [one.name for one in self.spec.alerts])
+        entered = self.store.enter(
+            seen, kept, [one for one, _ in changed_now], alerts, [one.name for one in self.spec.alerts if one.takes_alerts]
+        )
         if not entered:
             raise StoreError(f"the window {iso(start)} of {self.spec.name} was processed by another process meanwhile")
         self.state, self.cases = state, cases.open
@@ -246,8 +248,8 @@ class _Session:
             return
         width = self.spec.window
         now = self.reading.counts(seen[0].start, seen[-1].start + width, width, origin_of(width))
-        late = {one.start: now[one.start] - one.rows for one in seen if now.get(one.start, 0) - one.rows not in (one.late, 0)}
-        late = {start: count for start, count in late.items() if count > 0}
+        more = {one.start: now.get(one.start, 0) - one.rows for one in seen}
+        late = {one.start: more[one.start] for one in seen if more[one.start] > one.late}  # fewer: logs that were deleted
         if late:
             self.store.late(late)
             self.notes.append(
