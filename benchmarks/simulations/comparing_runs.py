@@ -8,6 +8,7 @@ which is then wrong. Of eight metrics without a difference "verdict" counts runs
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +26,7 @@ from simulations._run import Case, Measure, at_most, rate, within
 
 NAME = "Verdicts of compare"
 RESAMPLES = 999
+OPEN = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,10 @@ class Mean(Metric):
     """Scores and their number."""
 
     columns = ("score", "n")
+    limits: tuple[float, float]
+
+    def range_of(self, part: str) -> tuple[float, float]:  # noqa: ARG002 - the only one
+        return self.limits
 
     def combine(self, totals: Any) -> Any:
         return totals[..., :1] / totals[..., 1:2]
@@ -112,7 +118,7 @@ def simulate(case: Case, rng: np.random.Generator) -> Mapping[str, Measure]:
 def _drawn(draw: str, n: int, rng: np.random.Generator, shift: float) -> Any:
     """Names and both sides, and clusters; b is higher by ``shift``."""
     shared, clusters = rng.normal(size=n), None
-    metric: Metric = Mean()
+    metric: Metric = Mean({"scale": (1.0, 5.0), "share": (0.0, 1.0), "clustered share": (0.0, 1.0)}.get(draw, OPEN))
     names: tuple[str, ...] = ("x",)
     if draw in ("normal", "lognormal"):
         noise = rng.normal(size=(2, n)) if draw == "normal" else rng.lognormal(0.0, 1.0, (2, n))
