@@ -34,6 +34,7 @@ _SURE, _SUREST = normal_quantile(0.9), normal_quantile(0.99)  # that a slow char
 _HEIGHTS = np.array([10.0 / shift for shift in CHARTS])  # of a threshold, in standard deviations, about
 _OVERSHOOT = 1.166  # Siegmund (1985), p. 210
 _CEILING = 1.2  # how far above the reference's own highest a chart must rise
+_LEAST_OF_SHIFT = 0.6  # of what was seen: the least that a shift is taken to be when its end is looked for
 _OVER = math.log(1e5)  # evidence that closes an incident: windows would have to mislead 100,000 : 1
 
 
@@ -74,7 +75,12 @@ class Plan:
     @property
     def level(self) -> float:
         """Chance of any jump in a window where nothing happened: half the budget."""
-        return min(0.5 * self.false_alarms_per_month * self.width / MONTH, 0.25)
+        return min(self._half, 0.25)
+
+    @property
+    def _half(self) -> float:
+        """Half the budget, a window."""
+        return 0.5 * self.false_alarms_per_month * self.width / MONTH
 
     def threshold(self, shift: float, df: float = math.inf) -> float:
         """Log-likelihood ratio at which a slow chart alarms, so that all charts of all tracks spend the other half.
@@ -83,7 +89,7 @@ class Plan:
 
         Source: Siegmund (1985), Sequential Analysis, eq. 2.57; the average run length of a one-sided CUSUM of normal values.
         """
-        level = self.level / (max(self.tracks, 1) * len(SHIFTS) * len(SIDES))
+        level = self._half / (max(self.tracks, 1) * len(SHIFTS) * len(SIDES))
         wanted = 0.5 * shift**2 / max(level, 1e-15)  # exp(b) - b - 1
         bound = math.log(wanted + 1.0)
         for _ in range(50):
@@ -97,6 +103,7 @@ class State:
 
     Attributes:
         latent, spread: mean and variance of the noise that remembers.
+        offset: how far the level is known to have moved from the reference's, by less than matters.
         time: of the last window; NaN before the first.
         rise, since: of each chart and side, shape (tracks, charts, 2): its height, and the start of its rise.
         sums: since that start, of weights, weighted residuals and weighted expectations, shape (tracks, charts, 2, 3).
@@ -109,6 +116,7 @@ class State:
     names: tuple[str, ...]
     latent: Floats
     spread: Floats
+    offset: Floats
     time: Floats
     rise: Floats
     since: Floats
@@ -229,9 +237,10 @@ class Watcher:
         passed = np.maximum(np.round((time - state.time) / plan.width), 1.0)
         steps = np.where(np.isnan(passed), 1.0, passed)
         look = tracks.look(
-            state.latent, state.spread, steps, time, np.where(judged, values, np.nan), np.where(judged, variances, np.nan)
-        )
-        q = adjust(look.p, "bh")
+            state.latent, state.spread, state.offset, steps, time,
+            np.where(judged, values, np.nan), np.where(judged, variances, np.nan),
+        )  # fmt: skip
+        q = self._adjusted(look.p)
         was_open = state.side != 0.0
         charts = self._charts(state, time, look, judged & ~was_open)
         found = self._found(charts, time, look, q, judged & ~was_open & (time >= state.quiet))
@@ -258,7 +267,9 @@ class Watcher:
         })  # fmt: skip
 
         # While an incident is open, and where one begins or ends, the noise and the charts start anew.
-        anew, learns = was_open | opened, judged & ~was_open & ~opened
+        # So they do where a shift is certain and too small to matter: it is the new level then, as long as it stays that small.
+        anew = was_open | opened | found["small"]
+        learns = judged & ~anew
         limit = LIMIT * tracks.scale * look.unit
         kept: dict[str, Any] = charts | {"rise": np.where(found["spent"], 0.0, charts["rise"])}
         kept = {name: np.where(_like(anew, values_of), 0.0, values_of) for name, values_of in kept.items()}
@@ -268,6 +279,7 @@ class Watcher:
                 learns, look.latent + look.gain * np.clip(look.step, -limit, limit), np.where(anew, 0.0, look.latent)
             ),
             spread=np.where(learns, (1.0 - look.gain) * look.spread, np.where(anew, tracks.variance, look.spread)),
+            offset=np.where(found["small"], found["offset"], state.offset),
             time=np.full(len(values), float(time)),
             **kept,
             side=np.where(closed, 0.0, state.side),
@@ -275,6 +287,10 @@ class Watcher:
             over_windows=np.where(closed | opened, 0.0, state.over_windows),
             quiet=np.where(closed, time + (plan.cooldown + 1) * plan.width, state.quiet),
         ), verdicts
+
+    def _adjusted(self, p: Floats) -> Floats:
+        """Benjamini-Hochberg over all tracks; simulations of many services at once have it service by service."""
+        return adjust(p, "bh")
 
     def _charts(self, state: State, time: float, look: Look, watched: Flags) -> dict[str, Floats]:
         """Page's charts with this window: they rise with the evidence of a shift, and begin anew at 0."""
@@ -291,17 +307,22 @@ class Watcher:
         return {"rise": rise, "since": np.where(begins, time, state.since), "sums": np.where(rise[..., None] > 0.0, sums, 0.0)}
 
     def _found(self, charts: Mapping[str, Floats], time: float, look: Look, q: Floats, free: Flags) -> dict[str, NDArray[Any]]:
-        """Alarms: significant and large enough; ``spent`` are charts whose evidence was of a shift too small to matter.
+        """Alarms: significant and large enough; ``small`` are tracks with a shift that is significant and does not matter.
 
-        Their evidence is dropped, so that the small shift does not water down a large one later.
+        ``spent`` are charts whose evidence was told, or came while the track was quiet.
         """
         rise, sums = charts["rise"], charts["sums"]
         with np.errstate(invalid="ignore", divide="ignore"):
             shifts = np.where(sums[..., 0] > 0.0, sums[..., 1] / sums[..., 0], 0.0)
         floors = self._floors
         over = rise > self._bounds[:, :, None]
-        alarms = over & (np.array(SIDES) * shifts >= floors[:, None, None]) & _like(free, rise)
+        matters = np.array(SIDES) * shifts >= floors[:, None, None]
+        alarms = over & matters & _like(free, rise)
         slow = alarms.any(axis=(1, 2))
+        idle = np.where(over & ~matters, rise, 0.0).reshape(len(q), -1)
+        offset = np.clip(
+            np.take_along_axis(shifts.reshape(len(q), -1), idle.argmax(axis=1)[:, None], axis=1)[:, 0], -floors, floors
+        )
         # A jump is dated by the chart of large shifts; where that has not risen, it is this window.
         every, upward = np.arange(len(q)), np.where(look.t < 0.0, 1, 0)
         located = (every, len(SHIFTS), upward)
@@ -313,15 +334,17 @@ class Watcher:
         picked = (every, np.where(jump, len(SHIFTS), best // 2), side)
         this = jump & alone
         return {
-            "opened": jump | slow, "spent": over & ~alarms, "side": np.where(side, -1.0, 1.0), "slow": np.where(jump, 0.0, 1.0),
+            "opened": jump | slow, "small": (idle.max(axis=1) > 0.0) & ~jump & ~slow, "offset": offset,
+            "spent": over & ~alarms, "side": np.where(side, -1.0, 1.0), "slow": np.where(jump, 0.0, 1.0),
             "begun": np.where(this, time, charts["since"][picked]), "told": np.where(this[:, None], look.terms, sums[picked]),
         }  # fmt: skip
 
     def _ending(self, state: State, time: float, look: Look, inside: Flags) -> dict[str, NDArray[Any]]:
-        """Evidence that an incident is over: a chart of no shift against the shift so far, which else gathers the window."""
+        """Evidence that an incident is over: a chart of no shift against most of the shift, which else gathers the window."""
         with np.errstate(invalid="ignore", divide="ignore"):
-            size = np.clip(state.side * state.told[:, 1] / state.told[:, 0] / look.deviation, 0.5, 6.0)
-        seen = state.side * np.clip(look.residual / look.deviation, -LIMIT, LIMIT)
+            moved = state.side * (state.told[:, 1] / state.told[:, 0] - state.offset) / look.deviation
+        size = np.clip(_LEAST_OF_SHIFT * moved, 0.4, LIMIT)
+        seen = np.clip(state.side * (look.residual - state.offset) / look.deviation, -LIMIT, LIMIT)
         gained = np.where(inside, np.minimum(size * (0.5 * size - seen), LIMIT) / look.persistence, 0.0)
         begins = inside & (state.over <= 0.0)
         over = np.maximum(state.over + gained, 0.0)

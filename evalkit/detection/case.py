@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from evalkit.detection.alarm import Kind, Verdict
 
 _STANDS_OUT = 2.0  # times as large, per standard deviation, as that of any other slice of the same column
+_MOVED = 3.0  # standard deviations that a slice has moved at the least, where it raised no alarm itself
 
 
 class Track(NamedTuple):
@@ -82,6 +83,8 @@ def gather(before: Mapping[str, Case], time: float, verdicts: Mapping[str, Verdi
         left = tuple(name for name in case.open if name not in over) + tuple(joined)
         updated = replace(case, open=left, tracks=case.tracks + tuple(name for name in joined if name not in case.tracks))
         updated = _told_anew(updated, verdicts)
+        if joined and not updated.slice:
+            updated = replace(updated, slice=driver(joined, verdicts, tracks))
         if left:
             open_now[signal] = updated
         else:
@@ -99,14 +102,13 @@ def driver(names: Iterable[str], verdicts: Mapping[str, Verdict], tracks: Mappin
         track = tracks[name]
         if track.slice and (track.signal, track.part) in signal_of:
             column = track.slice.partition("=")[0]
-            size = verdict.size if verdict.opened else verdict.z
-            columns.setdefault((track.signal, track.part, column), []).append((0.0 if math.isnan(size) else size, name))
+            size = verdict.z if math.isnan(verdict.size) else verdict.size
+            columns.setdefault((track.signal, track.part, column), []).append((0.0 if math.isnan(size) else abs(size), name))
     for moved in columns.values():
-        moved.sort(key=lambda one: -abs(one[0]))
-        first, name = moved[0]
-        second = abs(moved[1][0]) if len(moved) > 1 else 0.0
-        if len(moved) > 1 and verdicts[name].opened and abs(first) > max(best, _STANDS_OUT * second):
-            best, found = abs(first), tracks[name].slice
+        if len(moved) > 1:  # one slice alone is the whole
+            (first, name), (second, _) = sorted(moved, key=lambda one: -one[0])[:2]
+            if first > max(best, _STANDS_OUT * second) and (verdicts[name].opened or first > _MOVED):
+                best, found = first, tracks[name].slice
     return found
 
 

@@ -20,7 +20,7 @@ class Look(NamedTuple):
     """A window of all tracks; every array has shape (tracks,), and is NaN where nothing was measured.
 
     Attributes:
-        expected: by level and season alone; ``centre`` also by what is remembered of the windows before.
+        expected: by the reference alone; ``centre`` also by what is remembered of the windows before.
         residual: value less ``expected``; ``deviation`` is the standard deviation of value less ``centre``.
         step: the innovation in units of the noise, where its standard deviation is ``unit``; ``gain`` of it is remembered.
         latent, spread: mean and variance of the noise before this window.
@@ -88,8 +88,13 @@ class Expectations:
     def is_rate(self) -> NDArray[np.bool_]:
         return ~np.isnan(self.rate)
 
-    def look(self, latent: Floats, spread: Floats, steps: Floats, time: float, values: Floats, variances: Floats) -> Look:
-        """The window that starts at ``time``, ``steps`` windows after the one that left the noise at ``latent``, ``spread``."""
+    def look(
+        self, latent: Floats, spread: Floats, offset: Floats, steps: Floats, time: float, values: Floats, variances: Floats
+    ) -> Look:
+        """The window that starts at ``time``, ``steps`` windows after the one that left the noise at ``latent``, ``spread``.
+
+        ``offset`` is how far the level has moved from the reference's without being an incident.
+        """
         row = design(np.array(time, dtype=np.float64), self.width, MOST)
         leverage = np.maximum((self.covariance @ row) @ row, 0.0)
         expected, ratio, odds = bounded_rates(self.coefficients @ row, self.rate, self.is_rate)
@@ -100,19 +105,21 @@ class Expectations:
         total = spread + sampling + leverage / ratio**2
         unit = np.sqrt(total)
         residual = values - expected
-        step = residual / ratio - latent
+        step = (residual - offset) / ratio - latent
         z = step / unit
         # Rates: counts in sampling, and noise that is even on the scale of log odds.
         sampled = np.sqrt(variances * ratio) * (sampling / total) ** 1.5
-        varied = 3.0 * ratio * np.sqrt(spread) * (spread / total) ** 1.5
-        skew = np.where(self.is_rate, odds * (sampled + varied), self.skew * sampled)
+        varied = ratio * np.sqrt(spread) * odds  # a lognormal's coefficient of variation
+        skew = np.where(
+            self.is_rate, odds * sampled + varied * (3.0 + varied**2) * (spread / total) ** 1.5, self.skew * sampled
+        )
         there = ~np.isnan(z)
         normal = np.where(there, score(np.where(there, z, 0.0), np.where(there, skew, 0.0)), np.nan)
         t = normal / self.scale
         gain = spread / total
         weight = 1.0 / (ratio**2 * (sampling + self.variance))
         return Look(
-            expected=expected, centre=expected + ratio * latent, residual=residual, deviation=unit * ratio,
+            expected=expected, centre=expected + offset + ratio * latent, residual=residual, deviation=unit * ratio,
             step=step, unit=unit, gain=gain, latent=latent, spread=spread,
             lasting=(1.0 - decay) / np.maximum(1.0 - decay * (1.0 - gain), 1e-12),
             persistence=1.0 + 2.0 * self.variance * self.memory / (1.0 - self.memory) / (sampling + self.variance),

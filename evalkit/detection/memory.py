@@ -88,19 +88,22 @@ def whiten(columns: Floats, sampling: Floats, steps: Floats, noise: Noise) -> Fl
     if noise.variance == 0.0 or noise.memory == 0.0:
         plain: Floats = columns / np.sqrt(sampling + noise.variance)[:, None]
         return plain
-    n, k = columns.shape
-    told, mean, spread = np.empty((n, k)), np.zeros(k), noise.variance
+    # The gains do not depend on the values: numbers first, then one recursion for all columns.
+    spread, gains, totals = noise.variance, [], []
     decays = noise.memory**steps
-    for at in range(n):
-        decay = decays[at]
-        mean = decay * mean
+    for decay, observed in zip(decays.tolist(), sampling.tolist()):
         spread = decay * decay * spread + (1.0 - decay * decay) * noise.variance
-        total = spread + sampling[at]
-        innovation = columns[at] - mean
-        told[at] = innovation / total**0.5
-        gain = spread / total
-        mean = mean + gain * innovation
-        spread = (1.0 - gain) * spread
+        total = spread + observed
+        gains.append(spread / total)
+        totals.append(total)
+        spread *= observed / total
+    gain = np.array(gains)
+    kept, new = ((1.0 - gain) * np.append(decays[1:], 0.0)).tolist(), (gain * np.append(decays[1:], 0.0))[:, None] * columns
+    means, mean = np.zeros_like(columns), np.zeros(columns.shape[1])
+    for at in range(len(columns) - 1):
+        mean = kept[at] * mean + new[at]
+        means[at + 1] = mean
+    told: Floats = (columns - means) / np.sqrt(np.array(totals))[:, None]
     return told
 
 

@@ -23,6 +23,7 @@ _MOST_DAILY, _MOST_WEEKLY, _MOST_WEEKEND = 6, 3, 3
 _WINDOWS_A_TERM = 6  # at least, else the term is not looked for
 _OUTLYING = 3.0
 _RARELY = 0.25  # of a rate: seasons take it no lower
+_UNLIKELY = 14.0  # of BIC over the least: choices of terms a thousandth as likely as the best, and less, are left out
 _SKEWED = 50  # windows from which skewness is learned
 
 
@@ -85,7 +86,7 @@ class Expectation:
         season: Season = "auto",
         rate: float | None = None,
     ) -> Expectation:
-        """Generalised least squares on harmonics of the day and the week; how many, the Bayesian information criterion says.
+        """Generalised least squares on harmonics of the day and the week, averaged over how many there might be.
 
         A reference gets daily terms from two days on and weekly ones from two weeks on, and never more than a sixth as many as
         it has windows. What windows vary beyond their sampling variance, and for how long, is estimated with it.
@@ -100,7 +101,8 @@ class Expectation:
         Raises:
             ValueError: fewer than three windows have a value and a variance.
 
-        Source: Dynamic harmonic regression, Hyndman & Athanasopoulos (2021), Forecasting, §10.5; BIC, Schwarz (1978).
+        Source: Dynamic harmonic regression, Hyndman & Athanasopoulos (2021), Forecasting, §10.5; model averaging by BIC,
+            Raftery (1995), Sociological Methodology 25, eq. 35.
         """
         return _fit(_Windows.of(times, values, variances, width, rate), season)
 
@@ -238,34 +240,37 @@ def _fit(windows: _Windows, season: Season) -> Expectation:
     widest = _admissible(windows, season)
     columns = design(windows.times, windows.width, widest)
     weights: NDArray[Any] = np.ones(n)
-    expected = np.full(n, np.average(windows.values, weights=1.0 / windows.variances))
-    noise, chosen = Noise(float(np.var(windows.values))), widest
+    centre = float(np.average(windows.values, weights=1.0 / windows.variances))  # taken out for the digits' sake
+    expected = bounded(np.full(n, centre), windows.rate)
+    noise, terms, count = Noise(float(np.var(windows.values))), widest, float(widest.columns)
     coefficients, covariance, learned = np.zeros(0), np.zeros((0, 0)), Learned(noise, 1.0, math.inf)
-    # All terms at first, then those that are worth it; the noise is learned from what they leave.
-    for choose in (False, False, True, False):
-        white = _whitened(windows, np.column_stack([columns, windows.values]), expected, noise) * np.sqrt(weights)[:, None]
+    # All terms at first, then as likely ones have them on average; the noise is learned from what they leave.
+    for average_of in (False, True, True):
+        white = _whitened(windows, np.column_stack([columns, windows.values - centre]), expected, noise)
+        white *= np.sqrt(weights)[:, None]
         gram, moment = white.T @ white, float(np.std(windows.values))
-        if choose:
-            chosen = _chosen(gram, n, widest, moment)
-        picked = _picked(chosen, widest)
-        coefficients, covariance = _solved(gram, picked, chosen, moment)
-        expected = bounded(columns[:, picked] @ coefficients, windows.rate)
+        if average_of:
+            terms, coefficients, covariance, count = _averaged(gram, n, widest, moment)
+        else:
+            coefficients, covariance = _solved(gram, _picked(terms, widest), terms, moment)
+        expected = bounded(centre + columns[:, _picked(terms, widest)] @ coefficients, windows.rate)
         innovations = _innovations(windows, expected, noise)[0]
         weights = np.minimum(1.0, _OUTLYING / np.maximum(np.abs(innovations), 1e-9))
         ratio = variance_ratio(expected, windows.rate)
-        short = math.sqrt(n / max(n - chosen.columns, 1.0))  # residuals are smaller than errors
+        short = math.sqrt(n / max(n - count, 1.0))  # residuals are smaller than errors
         residuals = (windows.values - expected) / ratio * short
         learned = fit_noise(residuals, windows.variances / ratio, windows.steps)
         noise = learned.noise
-    return _finished(windows, chosen, coefficients, covariance, expected, learned)
+    coefficients[0] += centre
+    return _finished(windows, terms, coefficients, covariance, count, expected, learned)
 
 
 def _finished(
-    windows: _Windows, terms: Terms, coefficients: Floats, covariance: Floats, expected: Floats, learned: Learned
+    windows: _Windows, terms: Terms, coefficients: Floats, covariance: Floats, count: float, expected: Floats, learned: Learned
 ) -> Expectation:
     """The shape of what is left: skewness, tails, and how high the charts rose."""
     n = len(windows.times)
-    short = math.sqrt(n / max(n - terms.columns, 1.0))
+    short = math.sqrt(n / max(n - count, 1.0))
     noise = learned.noise
     z, share = _innovations(windows, expected, noise)
     z = z * short
@@ -285,7 +290,7 @@ def _finished(
     counted = tempered(z, scores, scores / scale, np.full(n, tail))
     return Expectation(
         width=windows.width, windows=n, terms=terms, coefficients=tuple(coefficients.tolist()),
-        covariance=tuple(tuple(row) for row in covariance.tolist()), noise=noise, df=max(n - terms.columns - 1.0, 1.0),
+        covariance=tuple(tuple(row) for row in covariance.tolist()), noise=noise, df=max(n - count - 1.0, 1.0),
         tail=tail, scale=scale, skew=skew, rate=windows.rate, persistence=learned.persistence, df_slow=learned.df,
         peaks=tuple(max(_peak(evidence(counted, skews, shift, side)) for side in (1.0, -1.0)) for shift in SHIFTS),
     )  # fmt: skip
@@ -341,25 +346,40 @@ def _solved(gram: Floats, picked: list[int], terms: Terms, deviation: float) -> 
     if terms.weekend:
         order += [1.0] + [float(harmonic) for harmonic in range(1, terms.weekend) for _ in range(2)]
     penalty = (np.array(order) / (2.0 * deviation or 1.0)) ** 2
-    covariance: NDArray[Any] = np.linalg.pinv(gram[np.ix_(picked, picked)] + np.diag(penalty), hermitian=True)
+    covariance: NDArray[Any] = np.linalg.inv(gram[np.ix_(picked, picked)] + np.diag(penalty))
     return covariance @ gram[picked, -1], covariance
 
 
-def _chosen(gram: Floats, n: int, widest: Terms, deviation: float) -> Terms:
-    """The terms of least BIC."""
-    best, chosen = math.inf, Terms()
+def _averaged(gram: Floats, n: int, widest: Terms, deviation: float) -> tuple[Terms, Floats, Floats, float]:
+    """Coefficients over all choices of terms, each as likely as its BIC says, and their covariance, which knows of the choice.
+
+    The terms are those of any likely choice; last comes how many there are on average.
+    """
+    fits = []
     for daily in range(widest.daily + 1):
         for weekly in range(widest.weekly + 1):
             for weekend in range(min(widest.weekend, 1 + daily) + 1):
                 terms = Terms(daily, weekly, weekend)
                 picked = _picked(terms, widest)
-                coefficients, _ = _solved(gram, picked, terms, deviation)
+                coefficients, covariance = _solved(gram, picked, terms, deviation)
                 moments = gram[picked, -1]
                 left = gram[-1, -1] - 2.0 * coefficients @ moments + coefficients @ gram[np.ix_(picked, picked)] @ coefficients
                 criterion = n * math.log(max(left, 1e-12) / n) + terms.columns * math.log(n)
-                if criterion < best:
-                    best, chosen = criterion, terms
-    return chosen
+                fits.append((criterion, terms, coefficients, covariance))
+    least = min(fit[0] for fit in fits)
+    likely = [(math.exp(0.5 * (least - fit[0])), *fit[1:]) for fit in fits if fit[0] - least < _UNLIKELY]
+    total = sum(fit[0] for fit in likely)
+    kept = Terms(*(max(places) for places in zip(*(fit[1] for fit in likely))))
+    mean, spread, columns = np.zeros(kept.columns), np.zeros((kept.columns, kept.columns)), 0.0
+    for weight, terms, coefficients, covariance in likely:
+        places = _picked(terms, kept)
+        padded = np.zeros(kept.columns)
+        padded[places] = coefficients
+        mean += weight / total * padded
+        spread += weight / total * np.outer(padded, padded)
+        spread[np.ix_(places, places)] += weight / total * covariance
+        columns += weight / total * terms.columns
+    return kept, mean, spread - np.outer(mean, mean), columns
 
 
 def _peak(steps: Floats) -> float:
