@@ -1,7 +1,8 @@
 """evalkit: evaluate LLM systems and tell a difference from noise.
 
 ``score`` gives a metric's value per record, ``evaluate`` and ``run`` a whole run with intervals and gates, ``compare`` tells
-two runs apart, ``drift`` two sets of logs; ``metric``, ``judge`` and ``backend`` register parts of one's own. Everything is imported when it is first used.
+two runs apart, ``drift`` two sets of logs; ``metric``, ``judge``, ``backend``, ``signal`` and ``sink`` register parts of
+one's own. Everything is imported when it is first used.
 """
 
 from __future__ import annotations

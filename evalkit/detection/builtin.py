@@ -32,9 +32,20 @@ def builtin() -> tuple[Signal, ...]:
         *(_described("output", name) for name in _OUTPUT),
         Signal("output.verbosity", "output", "number", ("input", "output"), "", _verbosity),
         *_read("output"),
-        Signal("output.tone", "output", "number", ("output",), "", _one("output", "tone"), sampled=True),
+        Signal(
+            "output.tone", "output", "number", ("output",), "", _one("output", "tone"), sampled=True, package="vaderSentiment"
+        ),
         Signal("output.readability", "output", "number", ("output",), "points", _one("output", "readability"), sampled=True),
-        Signal("output.language_mismatch", "output", "flag", ("input", "output"), "share", _mismatch, sampled=True),
+        Signal(
+            "output.language_mismatch",
+            "output",
+            "flag",
+            ("input", "output"),
+            "share",
+            _mismatch,
+            sampled=True,
+            package="py3langid",
+        ),
         Signal("output.flagged", "output", "flag", ("flags",), "share", _flagged),
         Signal("output.flags", "output", "category", ("flags",), measure=_texts("flags")),
         Signal("model", "column", "category", ("model",), measure=_texts("model")),
@@ -53,7 +64,9 @@ def _read(column: str) -> tuple[Signal, ...]:
     return (
         Signal(f"{column}.terms", group, "terms", (column,), "share", compare=unseen.finding),
         Signal(f"{column}.topics", group, "category", (column,), compare=topics.finding),
-        Signal(f"{column}.language", group, "category", (column,), measure=_language(column), sampled=True),
+        Signal(
+            f"{column}.language", group, "category", (column,), measure=_language(column), sampled=True, package="py3langid"
+        ),
     )
 
 
@@ -89,9 +102,11 @@ def _texts(column: str) -> Callable[[Frame], Any]:
 
 def _language(column: str) -> Callable[[Frame], Any]:
     def measure(frame: Frame) -> Any:
-        from evalkit.text.language import languages
+        import pyarrow as pa
 
-        return frame.derive(("language", column), lambda: languages(frame.text(column)))
+        from evalkit.text.language import language
+
+        return frame.derive(("language", column), lambda: pa.array(language(frame.text(column)).tolist(), pa.string()))
 
     return measure
 
@@ -117,7 +132,8 @@ def _flagged(frame: Frame) -> Floats:
     import pyarrow.compute as pc
 
     lengths = pc.fill_null(pc.utf8_length(frame.text("flags")), 0)
-    return (np.asarray(lengths.to_numpy(zero_copy_only=False)) > 0).astype(np.float64)
+    flagged: Floats = (np.asarray(lengths.to_numpy(zero_copy_only=False)) > 0).astype(np.float64)
+    return flagged
 
 
 def _error(frame: Frame) -> Floats:
@@ -127,7 +143,8 @@ def _error(frame: Frame) -> Floats:
 
     column = frame.array("error")
     if pa.types.is_floating(column.type) or pa.types.is_integer(column.type) or pa.types.is_boolean(column.type):
-        return (np.nan_to_num(frame.numbers("error")) != 0.0).astype(np.float64)
+        told: Floats = (np.nan_to_num(frame.numbers("error")) != 0.0).astype(np.float64)
+        return told
     lengths = np.asarray(pc.fill_null(pc.utf8_length(column), 0).to_numpy(zero_copy_only=False))
     failed: Floats = (lengths > 0).astype(np.float64)
     return failed

@@ -30,6 +30,7 @@ class Signal:
             category. Terms and vectors are no values of a row: they come from the sample, and have none.
         compare: of a signal that is no value of a row: two profiles to a finding, or to None and why there is none.
         sampled: measured on a sample of the rows only: it is slow, or needs a model.
+        package: that it needs, beyond evalkit's own: one of the extra ``logs``.
         statistic, threshold: the effect size and the least that counts; None and NaN: those of the kind.
     """
 
@@ -41,6 +42,7 @@ class Signal:
     measure: Callable[[Frame], Any] | None = None
     compare: Callable[..., tuple[Finding | None, str]] | None = None
     sampled: bool = False
+    package: str = ""
     statistic: str = ""
     threshold: float = field(default=float("nan"))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from importlib.util import find_spec
 from typing import Literal
 
 from evalkit.core.drift import Off
@@ -65,7 +66,9 @@ def switch(
     off: list[Off] = []
     for signal in (*builtin(), *further):
         lacking = [name for name in signal.needs if name not in columns]
-        if lacking:
+        if not lacking and signal.package and find_spec(signal.package) is None:
+            off.append(Off(signal.name, f'needs the package {signal.package}: pip install "evalkit[logs]"'))
+        elif lacking:
             off.append(Off(signal.name, f"no column {' and '.join(map(quote, lacking))}"))
         else:
             on.append(signal)

@@ -261,12 +261,10 @@ class Ruler:
         if found is None:
             return ()
         self._placed[signal.name] = found
+        parts = [f"component {at + 1}" for at in range(len(found.axes))]
         return tuple(
-            Track(
-                f"{signal.name}:component {at + 1}", signal.name, signal.group, "sd", 1.0, 2.0 * EFFECT, f"component {at + 1}",
-                low=-4.0, high=4.0,
-            )  # fmt: skip
-            for at in range(len(found.axes))
+            Track(f"{signal.name}:{part}", signal.name, signal.group, "sd", 1.0, 2.0 * EFFECT, part, low=-4.0, high=4.0)
+            for part in parts
         )
 
 
