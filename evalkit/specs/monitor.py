@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from evalkit.core.content import project_root
-from evalkit.core.errors import Problem, SpecError, quote
+from evalkit.core.content import PathEscape, content_root, locate, project_root
+from evalkit.core.errors import Problem, SpecError, nearest, quote
+from evalkit.core.registry import content_folders
 from evalkit.core.times import duration, moment
 from evalkit.specs.drift import DriftSpec, read_drift, read_file
 from evalkit.specs.home import Home
@@ -79,14 +80,32 @@ def load_monitor(path: Path, *, cwd: Path | None = None, environment: Mapping[st
     Raises:
         SpecError: every problem at once, with file and line.
     """
-    if not path.is_file():
-        raise SpecError(Problem(str(path), "there is no such monitor file", "see `evalkit monitor --help`"))
+    path = _found(path, Path(cwd or Path.cwd()))
     tree = read_file(path, "monitor")
     home = Home.of(path, Path(cwd or Path.cwd()))
     found = _read(tree, home, path, environment)
     tree.raise_problems()
     assert found is not None
     return found
+
+
+def _found(path: Path, cwd: Path) -> Path:
+    """The file as named, of the project, a plug-in or the built-in content; a bare name is looked up in suites/monitors/."""
+    named = [path] if path.suffix in (".yaml", ".yml") else [path, path.with_suffix(".yaml")]
+    tried = [str(one) for one in named] + [f"suites/monitors/{one}" for one in named if len(one.parts) == 1]
+    try:
+        for one in tried:
+            if (cwd / one).is_file():
+                return cwd / one
+            found = locate(one, beside=cwd, root=project_root(cwd, cwd), plugins=content_folders())
+            if found is not None and found.is_file():
+                return found
+    except PathEscape as error:
+        raise SpecError(Problem(str(path), str(error))) from None
+    there = sorted(one.stem for one in (content_root() / "suites" / "monitors").glob("*.y*ml"))
+    close = nearest(path.stem, there)
+    hint = f"did you mean {quote(close)}?" if close else "docs/monitoring.md shows one"
+    raise SpecError(Problem(str(path), "there is no such monitor file", hint))
 
 
 def _read(tree: Tree, home: Home, path: Path, environment: Mapping[str, str] | None) -> MonitorSpec | None:
