@@ -42,12 +42,12 @@ def ingest_logs(asked: Ingest) -> int:
     Raises:
         SpecError: a file is not there, or there was nothing in any that could be read.
     """
-    from evalkit.logs.ingest import ingest, known_fields, known_format, sources
+    from evalkit.logs.ingest import ingest, known_fields, known_format, leftovers, sources
     from evalkit.logs.store import LogStore
 
     kind, fields, files = known_format(asked.format), known_fields(asked.fields), sources(asked.sources)
     store = LogStore.at(home(asked.to), redact=asked.redact)
-    taken: list[Taken] = []
+    taken: list[Taken] = list(leftovers(store))
     unread: list[Problem] = []
     for path in files:
         try:

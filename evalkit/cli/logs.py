@@ -15,15 +15,18 @@ app = typer.Typer(
 @app.command("sample")
 def sample(
     source: Annotated[
-        Optional[str], typer.Argument(metavar="SRC", help="JSONL, CSV or Parquet, or a pattern; else --run's data.")
+        Optional[str],
+        typer.Argument(
+            metavar="SRC", help="A file, pattern or folder, sql:QUERY, sqlalchemy:URL_ENV:QUERY; else --run's data."
+        ),
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many records.")] = 100,
     out: Annotated[Optional[Path], typer.Option(help="The file to write: .jsonl or .csv.")] = None,
-    strategy: Annotated[str, typer.Option(help="random, stratified, uncertain or disagreement.")] = "random",
+    strategy: Annotated[str, typer.Option(help="random, stratified, uncertain, disagreement or feedback.")] = "random",
     by: Annotated[Optional[str], typer.Option(help="The column whose values a stratified sample holds alike.")] = None,
     score: Annotated[
         Optional[list[str]],
-        typer.Option(help="A column, or a metric of --run, that uncertain (one) and disagreement (two) go by."),
+        typer.Option(help="A column, or a metric of --run, that uncertain (one), disagreement (two) and feedback (one) go by."),
     ] = None,
     run: Annotated[Optional[str], typer.Option(help="The run whose scores are meant: its id, latest, latest:SUITE.")] = None,
     around: Annotated[Optional[float], typer.Option(help="The score that is most uncertain, such as a gate's bound.")] = None,
@@ -59,9 +62,49 @@ def ingest(
     raise typer.Exit(ingest_logs(Ingest(tuple(source), to, format, tuple(field or ()), redact, json)))
 
 
-@app.command("export")
-def export(source: Annotated[Optional[list[str]], typer.Argument(metavar="ARGS...")] = None) -> None:
-    """Not yet: labelled rows out as a suite's data set."""
-    from evalkit.cli.sampling import not_yet
+@app.command("receive")
+def receive(
+    host: Annotated[
+        str, typer.Option(help="The address to listen at; others than this machine's need a network you trust.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="OpenTelemetry's own is 4318; 0: any free one.")] = 4318,
+    to: Annotated[Optional[Path], typer.Option(help="The store's folder; .evalkit/logs in the project without it.")] = None,
+    every: Annotated[str, typer.Option(help="How often what came is added to the store.")] = "1m",
+    rows: Annotated[int, typer.Option(min=1, help="At the latest after so many model calls.")] = 20_000,
+    redact: Annotated[
+        bool, typer.Option(help="Replace e-mail addresses, phone numbers, cards, keys … by [EMAIL] etc.")
+    ] = False,
+) -> None:
+    """Take in OpenTelemetry spans of model calls over OTLP/HTTP, until it is stopped."""
+    from evalkit.cli.receiving import Receive, receive_logs
 
-    not_yet("export", source or ())
+    raise typer.Exit(receive_logs(Receive(host, port, to, every, rows, redact)))
+
+
+@app.command("export")
+def export(
+    source: Annotated[
+        Optional[str],
+        typer.Argument(metavar="SRC", help="The log of the labelled rows; else what the labels file has of them."),
+    ] = None,
+    labels: Annotated[
+        Optional[Path], typer.Option(help="What people said: JSONL or CSV, as annotate --import writes it.")
+    ] = None,
+    out: Annotated[Optional[Path], typer.Option(help="The data set to write: .jsonl.")] = None,
+    metric: Annotated[Optional[str], typer.Option(help="Only labels of this metric.")] = None,
+    failures: Annotated[Optional[str], typer.Option(help="The tag of confirmed failures, such as must-pass.")] = None,
+    fail_below: Annotated[
+        Optional[float], typer.Option(help="Labels below it are failures; else those below the middle of their scale.")
+    ] = None,
+    fail: Annotated[Optional[list[str]], typer.Option(help="A word that is a failure, besides no, fail and bad.")] = None,
+    raters: Annotated[int, typer.Option(min=1, help="How many people must have found a failure bad.")] = 1,
+    threshold: Annotated[
+        Optional[float], typer.Option(min=0, help="Raters further apart leave a record out; 1 point without it.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print what was written as JSON, alone on stdout.")] = False,
+) -> None:
+    """Write labelled rows as a suite's data set, with provenance; failures that people confirmed are tagged."""
+    from evalkit.cli.exporting import Export, export_labelled
+
+    asked = Export(source, labels, out, metric, failures, fail_below, tuple(fail or ()), raters, threshold, json)
+    raise typer.Exit(export_labelled(asked))

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from evalkit.cli.running import relative
 from evalkit.core.content import project_root
@@ -31,47 +31,57 @@ class Wanted:
 
 def sample_logs(wanted: Wanted) -> int:
     """Draw, write, and say what was drawn."""
-    from evalkit.records.label_text import text_of
     from evalkit.reports import numbers
     from evalkit.reports.console import make_console, say
-    from evalkit.runner.review import WEIGHT, chosen_records, new_file, records_of
-    from evalkit.runner.stores import catalog_at
-    from evalkit.store.files import write_text
-    from evalkit.store.runs import find_run
+    from evalkit.runner.review import WEIGHT, new_file
 
     if wanted.out is None:
         raise SpecError(Problem("--out", "no file is named to write to", "add --out review.jsonl"))
     new_file(wanted.out)
-    root = project_root(Path.cwd())
-    run = None if wanted.run is None else find_run(wanted.run, catalog_at(wanted.store, root), root)
-    data = records_of(wanted.source, run, root)
-    chosen = chosen_records(
-        data, n=wanted.n, seed=wanted.seed, strategy=wanted.strategy, by=wanted.by, scores=wanted.scores, run=run,
-        around=wanted.around,
-    )  # fmt: skip
-    rows = list(chosen.rows(data))
-    write_text(wanted.out, text_of(rows, wanted.out, [name for name in data.columns if any(name in row for row in rows)]))
+    rows, of = _drawn(wanted)
     weights = [row[WEIGHT] for row in rows]
     if wanted.as_json:
         import msgspec
 
         told = {
-            "out": str(wanted.out), "n": len(rows), "of": chosen.of, "strategy": wanted.strategy, "seed": wanted.seed,
+            "out": str(wanted.out), "n": len(rows), "of": of, "strategy": wanted.strategy, "seed": wanted.seed,
             "weights": {"least": min(weights), "most": max(weights), "sum": sum(weights)},
         }  # fmt: skip
         sys.stdout.write(msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n")
         return 0
     console = make_console()
-    of = f"{numbers.count(len(rows))} of {numbers.counted(chosen.of, 'record')}"
-    say(console, ("sample   ", "dim"), (f"{of} · {wanted.strategy} · seed {wanted.seed} · {relative(wanted.out)}", ""))
+    drawn = f"{numbers.count(len(rows))} of {numbers.counted(of, 'record')}"
+    say(console, ("sample   ", "dim"), (f"{drawn} · {wanted.strategy} · seed {wanted.seed} · {relative(wanted.out)}", ""))
     least, most = (numbers.number(value) for value in (min(weights), max(weights)))
     each = f"each stands for {least}" if least == most else f"each stands for {least} to {most}"
     say(console, ("weights  ", "dim"), (f"{each} records: {WEIGHT} weighs them back to all", ""))
     return 0
 
 
-def not_yet(verb: str, _arguments: Sequence[str]) -> None:
-    """A verb whose name stands, and whose work comes later."""
-    what = f"`evalkit logs {verb}` is not there yet: it comes with monitoring"
-    hint = "`evalkit logs sample` draws records from JSONL, CSV and Parquet files now"
-    raise SpecError(Problem("", what, hint))
+def _drawn(wanted: Wanted) -> tuple[list[dict[str, Any]], int]:
+    """The drawn rows, which are written, and the number of all."""
+    from evalkit.logs.sample import draw, is_large
+    from evalkit.records.label_text import text_of
+    from evalkit.runner.review import chosen_records, records_of
+    from evalkit.runner.stores import catalog_at
+    from evalkit.store.files import write_text
+    from evalkit.store.runs import find_run
+
+    assert wanted.out is not None
+    if wanted.source is not None and wanted.run is None and is_large(wanted.source):
+        drawn = draw(
+            wanted.source, n=wanted.n, seed=wanted.seed, strategy=wanted.strategy, by=wanted.by, scores=wanted.scores,
+            around=wanted.around,
+        )  # fmt: skip
+        rows, of, names = drawn.rows, drawn.of, list(drawn.columns)
+    else:
+        root = project_root(Path.cwd())
+        run = None if wanted.run is None else find_run(wanted.run, catalog_at(wanted.store, root), root)
+        data = records_of(wanted.source, run, root)
+        chosen = chosen_records(
+            data, n=wanted.n, seed=wanted.seed, strategy=wanted.strategy, by=wanted.by, scores=wanted.scores, run=run,
+            around=wanted.around,
+        )  # fmt: skip
+        rows, of, names = list(chosen.rows(data)), chosen.of, list(data.columns)
+    write_text(wanted.out, text_of(rows, wanted.out, [name for name in names if any(name in row for row in rows)]))
+    return rows, of

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
@@ -16,7 +16,7 @@ from evalkit.logs import chat, langfuse, otel
 from evalkit.logs.columns import Naming, columns_of, with_messages
 from evalkit.logs.found import found
 from evalkit.logs.lines import SUFFIXES, Block, Broken, blocks
-from evalkit.logs.messages import Row
+from evalkit.logs.messages import Row, Unreadable
 from evalkit.logs.redact import redacted
 from evalkit.logs.store import REJECTED, Added, LogStore
 from evalkit.records.canonical import COLUMNS
@@ -124,6 +124,13 @@ def ingest(
     return taken
 
 
+def leftovers(store: LogStore) -> Iterator[Taken]:
+    """What receivers that were killed had acknowledged, into the store."""
+    for folder in store.left():
+        for path in sorted(folder.glob("spans.*")):
+            yield ingest(path, store, format="otel")
+
+
 @dataclass
 class _Reader:
     """A file's records as tables."""
@@ -154,7 +161,9 @@ class _Reader:
                 continue
             try:
                 for row in kind.rows(value):
-                    if isinstance(row, str):
+                    if isinstance(row, Unreadable):
+                        rejected.add([Broken(line, str(row), _json(value))])
+                    elif isinstance(row, str):
                         self.taken.over[row] += 1
                     else:
                         rows.append((line, self._renamed(row)))

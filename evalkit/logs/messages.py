@@ -11,6 +11,10 @@ Row = dict[str, Any]
 _TEXTS = ("text", "content", "input_text", "output_text", "refusal")
 
 
+class Unreadable(str):
+    """Why a part of a record cannot be read; the others can."""
+
+
 def decoded(value: Any) -> Any:
     """JSON in a text, decoded where it is an object or a list; anything else as it is."""
     if isinstance(value, str) and value[:1] in "[{":

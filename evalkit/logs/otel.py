@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from evalkit.core.errors import MissingExtra
-from evalkit.logs.messages import Row, answered, asked, decoded, filled, first, json_text, plain, text_of
+from evalkit.logs.messages import Row, Unreadable, answered, asked, decoded, filled, first, json_text, plain, text_of
 
 OTHER = "spans that are no model calls"
 _CALLS = {"chat", "text_completion", "completion", "generate_content", "generate", "responses", "llm"}
@@ -39,20 +39,27 @@ def fits(value: Any) -> bool:
 
 
 def rows(value: Mapping[str, Any]) -> Iterator[Row | str]:
-    """The model calls of an export request, and `OTHER` for each span that is none.
+    """The model calls of an export request, `OTHER` for each span that is none, and why for each that cannot be read.
 
     Raises:
-        ValueError: it is no export request, or a span has no ids.
+        ValueError: it is no export request.
     """
     contexts: dict[str, list[str]] = {}
     found: list[tuple[str, Row]] = []
     for resource, span in _spans(value):
-        attributes = _attributes(span.get("attributes"))
-        trace = _identity(first(span.get("traceId"), span.get("trace_id")), 16)
-        contexts.setdefault(trace, []).extend(_retrieved(attributes))
-        if _is_call(attributes):
-            found.append((trace, _row(span, attributes, resource, trace)))
-        else:
+        try:
+            attributes = _attributes(span.get("attributes"))
+            trace = _identity(first(span.get("traceId"), span.get("trace_id")), 16)
+            call = _is_call(attributes)
+            if call:
+                found.append((trace, _row(span, attributes, resource, trace)))
+            else:
+                _identity(first(span.get("spanId"), span.get("span_id")), 8)
+            contexts.setdefault(trace, []).extend(_retrieved(attributes))
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            yield Unreadable(error if isinstance(error, ValueError) else "a span is damaged")
+            continue
+        if not call:
             yield OTHER
     for trace, row in found:
         yield row if "contexts" in row or not contexts[trace] else row | {"contexts": contexts[trace]}

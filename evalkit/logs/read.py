@@ -55,7 +55,7 @@ class Log:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The result of a query; what DuckDB cannot read in the files is one message of ours."""
-        with self._explained():
+        with self.explained():
             return self.connection.execute(sql).fetchall()
 
     def batches(
@@ -79,7 +79,7 @@ class Log:
         sql = f"SELECT {', '.join(wanted)} FROM {self.relation}{condition}"
         cursor = self.connection.cursor()  # a result that is still being read would end with the connection's next query
         try:
-            with self._explained():
+            with self.explained():
                 cursor.execute("SET TimeZone = 'UTC'")
                 if self._frame is not None:
                     cursor.register(_TABLE, self._frame)
@@ -89,7 +89,7 @@ class Log:
                 else:
                     reader = relation.to_arrow_reader(rows)
             while True:
-                with self._explained():
+                with self.explained():
                     batch = next(reader, None)
                 if batch is None:
                     return
@@ -111,7 +111,7 @@ class Log:
         return name
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def explained(self) -> Iterator[None]:
         """DuckDB's errors in one message of ours."""
         import duckdb
         import pyarrow as pa

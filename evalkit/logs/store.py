@@ -137,9 +137,16 @@ class LogStore:
         files = self.files()
         return sum(pq.read_metadata(path).num_rows for path in files), len({path.parent for path in files})
 
-    def left(self) -> list[Path]:
-        """What a receiver wrote down and nobody has taken in, its process gone."""
-        return self._left_in(INBOX)
+    def left(self) -> Iterator[Path]:
+        """Folders with what a receiver wrote down and nobody has taken in, its process gone; each is removed after use."""
+        for each in self._left_in(INBOX):
+            try:
+                with (each / LOCK).open("a") as held:
+                    fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    yield each
+                    shutil.rmtree(each, ignore_errors=True)
+            except (BlockingIOError, FileNotFoundError):  # another process was faster
+                continue
 
     def _partition(self, day: str) -> Path:
         return self.folder / f"{PARTITION}={day}"

@@ -19,7 +19,7 @@ from evalkit.stats import sampling
 from evalkit.store.outputs import data_of
 from evalkit.store.table import ROWS, SCORES, Table
 
-STRATEGIES = ("random", "stratified", "uncertain", "disagreement")
+STRATEGIES = ("random", "stratified", "uncertain", "disagreement", "feedback")
 WEIGHT = "sampling_weight"
 
 
@@ -77,7 +77,8 @@ def chosen_records(
     Args:
         strategy: ``random``; ``stratified``: as many of every value of the column ``by`` as can be; ``uncertain``: rather
             those whose score lies near ``around`` (without it: midway between the least and the largest);
-            ``disagreement``: rather those that two scores rank differently.
+            ``disagreement``: rather those that two scores rank differently; ``feedback``: rather those that users did not
+            like, by the column ``feedback`` or the one score that is named.
         scores: metrics of the ``run``, or numeric columns of the data.
 
     Raises:
@@ -94,6 +95,11 @@ def chosen_records(
         if by is None:
             raise SpecError(Problem("--by", "a stratified sample needs a column to go by", "add --by COLUMN"))
         found = sampling.stratified(_strata(data, by), size, seed)
+    elif strategy == "feedback":
+        if len(scores) > 1:
+            raise SpecError(Problem("--score", "the strategy feedback goes by one column", "name it, or none: feedback"))
+        sizes = (np.nan_to_num(_scores(data, scores[0] if scores else "feedback", run), nan=0.0) < 0.0).astype(np.float64)
+        found = sampling.by_size(sizes, size, seed)
     else:
         wanted = 1 if strategy == "uncertain" else 2
         if len(scores) != wanted:
