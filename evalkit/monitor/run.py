@@ -127,7 +127,8 @@ class _Session:
         tracks = self.learned.ruler.tracks
         kept = {name: one for name, one in self.learned.expectations.items() if name in tracks}
         if not kept:
-            raise SpecError(Problem(self.spec.drift.source, "no signal of the reference can be watched", "take a longer one"))
+            hint = "; ".join(self.judging.warnings) or "take a longer one"
+            raise SpecError(Problem(self.spec.drift.source, "no signal of the reference can be watched", hint))
         self.watcher = Watcher(
             Plan(len(kept), self.spec.window, self.spec.budget, self.spec.minimum),
             kept,

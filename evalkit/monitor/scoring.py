@@ -97,14 +97,14 @@ class Scorer:
         label = sample.metric.label
         if isinstance(sample.metric.metric, Metric):
             rows = measure.guarded(sample.metric.metric, batch) if len(batch) else _nothing(sample.metric.metric, 0)
-            return _scored(sample, sample.metric.metric, batch, rows)
+            return _scored(sample.metric.metric, batch, rows)
         try:
             metric = self._settled.get(label) or self._settle(sample)
         except (BackendRefused, BackendError) as error:
             metric = cast("ModelMetric", sample.metric.metric)
             why = dict.fromkeys(range(len(batch)), f"{NOT_JUDGED}{error}")
             rows = replace(_nothing(metric, len(batch)), skipped=why)
-            return replace(_scored(sample, metric, batch, rows), refused=str(error))
+            return replace(_scored(metric, batch, rows), refused=str(error))
         calls = sample.budget.get("max_calls")
         account = Account(self._prices, None if calls is None else int(calls), sample.budget.get("max_cost"))
         folder = self._folder(label, when)
@@ -114,7 +114,7 @@ class Scorer:
         at_once = int(getattr(self.models.backends[sample.metric.backend or NOBODY], "max_concurrency", 16))
         with account.kept(folder):
             outcomes = self.models.run(_asked(cast("ModelMetric", metric), batch, tools, at_once))
-        return _told(sample, metric, batch, outcomes)
+        return _told(metric, batch, outcomes)
 
     @contextmanager
     def apart(self, folder: Path) -> Iterator[None]:
@@ -148,7 +148,7 @@ async def _asked(metric: ModelMetric, batch: Batch, tools: Tools, at_once: int) 
     return await asyncio.gather(*(one(index) for index in range(len(batch))), return_exceptions=True)
 
 
-def _told(sample: JudgeSample, metric: Measure, batch: Batch, outcomes: Sequence[Rows | BaseException]) -> Scored:
+def _told(metric: Measure, batch: Batch, outcomes: Sequence[Rows | BaseException]) -> Scored:
     parts: list[Rows] = []
     spent, refused = "", ""
     for outcome in outcomes:
@@ -163,11 +163,11 @@ def _told(sample: JudgeSample, metric: Measure, batch: Batch, outcomes: Sequence
             raise outcome
         parts.append(replace(_nothing(metric, 1), skipped={0: f"{NOT_JUDGED}{outcome}"}))
     rows = Rows.concat(parts) if parts else _nothing(metric, 0)
-    return replace(_scored(sample, metric, batch, rows), spent=spent, refused=refused)
+    return replace(_scored(metric, batch, rows), spent=spent, refused=refused)
 
 
-def _scored(sample: JudgeSample, metric: Measure, batch: Batch, rows: Rows) -> Scored:
-    values = values_of(metric, rows)[:, sample.metric.metric.parts.index(sample.metric.metric.main)]
+def _scored(metric: Measure, batch: Batch, rows: Rows) -> Scored:
+    values = values_of(metric, rows)[:, metric.parts.index(metric.main)]
     return Scored(batch, rows, np.asarray(values, dtype=np.float64))
 
 
