@@ -84,7 +84,7 @@ def switch(
         elif why:
             off.append(Off(name, why))
     slices = _slices(columns, spec, source)
-    asked = _asked(on, off, spec)
+    asked = _asked(on, off, spec, columns)
     words = [name for name in TEXTS if any(one.kind == "terms" and name in one.needs for one in asked.signals)]
     return Switched(asked.signals, asked.off, slices, tuple(words))
 
@@ -119,12 +119,12 @@ def _slices(columns: Mapping[str, Sort], spec: DriftSpec, source: str) -> tuple[
     return spec.slices
 
 
-def _asked(on: Iterable[Signal], off: Iterable[Off], spec: DriftSpec) -> Switched:
+def _asked(on: Iterable[Signal], off: Iterable[Off], spec: DriftSpec, columns: Iterable[str]) -> Switched:
     """With what the configuration says of each signal."""
     names = [signal.name for signal in on]
     dark = [one.name for one in off]
     for pattern in (*spec.signals, *spec.off):
-        if not any(fnmatchcase(name, pattern) for name in (*names, *dark)):
+        if not any(fnmatchcase(name, pattern) for name in (*names, *dark, *columns)):
             close = nearest(pattern, [*names, *dark])
             hint = f"did you mean {quote(close)}?" if close else f"there is {', '.join(names[:12])}"
             raise SpecError(Problem(spec.source or "signals", f"no signal is called {quote(pattern)}", hint))
