@@ -82,16 +82,17 @@ def _print(store: LogStore, taken: Sequence[Taken], unread: Sequence[Problem]) -
         if one.broken:
             parts.append(f"{numbers.count(one.broken)} broken")
         if one.redacted:
-            parts.append(f"{numbers.count(one.redacted)} texts redacted")
+            parts.append(f"{numbers.counted(one.redacted, 'text')} redacted")
         say(console, ("ingest   ", "dim"), (f"{relative(one.path)} · {one.format or 'empty'} · {' · '.join(parts)}", ""))
         if one.guessed:
             told = ", ".join(f"{name} = {own}" for name, own in one.guessed.items())
             say(console, ("         ", ""), (f"taken for: {one_line(told, 300)}; --field says otherwise", "dim"))
         for kind, count in one.over.items():
-            say(console, ("         ", ""), (f"passed over: {numbers.count(count)} {kind}", "dim"))
+            say(console, ("         ", ""), (f"passed over: {kind} ({numbers.count(count)})", "dim"))
         if one.added.other:
             ids = ", ".join(one_line(each, 60) for each in one.added.examples)
-            what = f"{numbers.count(one.added.other)} ids are there with another input or output, and stay as they are: {ids}"
+            rows = numbers.counted(one.added.other, "row")
+            what = f"{rows} not added, whose id is there with another input or output: {ids}"
             say(console, (f"warning: {what}", "yellow"))
     for problem in unread:
         say(console, (f"warning: {one_line(str(problem), 400)}", "yellow"))
@@ -99,14 +100,14 @@ def _print(store: LogStore, taken: Sequence[Taken], unread: Sequence[Problem]) -
         if not one.broken:
             continue
         where = relative(one.rejected) if one.rejected else ""
-        say(console, (f"broken   {numbers.count(one.broken)} lines of {relative(one.path)}, kept in {where}", "yellow"))
+        say(console, (f"broken   {numbers.counted(one.broken, 'line')} of {relative(one.path)}, kept in {where}", "yellow"))
         for problem in told_broken(one):
             say(console, ("         ", ""), (one_line(str(problem), 300), ""))
-    rows, days = store.count()
+    size, days = store.count()
     say(
         console,
         ("store    ", "dim"),
-        (f"{relative(store.folder)} · {numbers.counted(rows, 'row')} in {numbers.counted(days, 'day')}", ""),
+        (f"{relative(store.folder)} · {numbers.counted(size, 'row')} in {numbers.counted(days, 'day')}", ""),
     )
 
 

@@ -131,9 +131,9 @@ def test_equal_rows_without_ids_are_as_many_as_the_file_has(folder):
 
 def test_an_id_with_another_content_is_told_and_the_first_stays(folder):
     lines(folder / "a.jsonl", [row(1), row(1, output="other")])
-    assert "1 ids are there with another input or output, and stay as they are: r1" in run("a.jsonl")[1]
+    assert "1 row not added, whose id is there with another input or output: r1" in run("a.jsonl")[1]
     lines(folder / "b.jsonl", [row(1, output="third")])
-    assert "1 ids are there with another input or output" in run("b.jsonl")[1]
+    assert "1 row not added, whose id is there with another input or output" in run("b.jsonl")[1]
     assert dict(stored(folder / ".evalkit/logs")[0])["output"] == "answer 1"
 
 
