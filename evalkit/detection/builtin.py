@@ -12,24 +12,22 @@ from evalkit.core.drift import Group
 from evalkit.detection import topics, unseen, vectors
 from evalkit.detection.frame import Frame
 from evalkit.detection.signal import TEXTS, Signal
-from evalkit.text.descriptors import DESCRIPTORS, Described, describe
+from evalkit.detection.texts import INPUT, OUTPUT, described
+from evalkit.text.descriptors import DESCRIPTORS, describe
 
 Floats = NDArray[np.float64]
 
-_INPUT = ("characters", "words", "upper", "digits", "punctuation", "non_ascii")
-_OUTPUT = ("characters", "words", "sentences", "repetition", "refusal", "json", "markdown", "code_block")
-_READ = {"input": _INPUT, "output": _OUTPUT}
 _CALLED = {"characters": "length"}  # where a signal is not called as its descriptor is
 
 
 def builtin() -> tuple[Signal, ...]:
     """All of them, in the order of reports."""
     return (
-        *(_described("input", name) for name in _INPUT),
+        *(_described("input", name) for name in INPUT),
         *_read("input"),
         Signal("input.embedding", "input", "vector", ("embedding",), compare=vectors.finding),
         Signal("prompt_version", "input", "category", ("prompt_version",), measure=_texts("prompt_version")),
-        *(_described("output", name) for name in _OUTPUT),
+        *(_described("output", name) for name in OUTPUT),
         Signal("output.verbosity", "output", "number", ("input", "output"), "", _verbosity),
         *_read("output"),
         Signal(
@@ -80,11 +78,6 @@ def _described(column: str, name: str) -> Signal:
         return described(frame, column).values[name]
 
     return Signal(f"{column}.{_CALLED.get(name, name)}", group, kind, (column,), unit, measure)  # type: ignore[arg-type]
-
-
-def described(frame: Frame, column: str) -> Described:
-    """All descriptors of a text column and its terms, from one pass over its bytes."""
-    return frame.derive(("described", column), lambda: describe(frame.text(column), _READ[column], with_terms=True))
 
 
 def _one(column: str, name: str) -> Callable[[Frame], Floats]:

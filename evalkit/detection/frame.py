@@ -32,6 +32,10 @@ class Frame:
         found: T = self._derived[key]
         return found
 
+    def known(self, key: Hashable) -> Any:
+        """What was derived under this key; None where nothing was yet."""
+        return self._derived.get(key)
+
     def array(self, name: str) -> pa.Array:
         """A column as it is."""
         import pyarrow as pa

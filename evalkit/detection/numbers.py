@@ -52,7 +52,8 @@ class Numbers:
     @classmethod
     def of(cls, values: Floats, level: int = 0) -> Numbers:
         """Of values (n,), at ``level`` or as much coarser as is needed."""
-        known = values[np.isfinite(values)]
+        finite = np.isfinite(values)
+        known = values if finite.all() else values[finite]
         if not len(known):
             return Numbers(level, *(np.zeros(0, dtype=np.int64),) * 2, missing=len(values))
         keys = _keys(known) >> level

@@ -16,6 +16,7 @@ from evalkit.detection.frame import Frame
 from evalkit.detection.numbers import Numbers
 from evalkit.detection.sample import LABEL, NUMBER, RAW, TERMS, Sample
 from evalkit.detection.signal import TEXTS, Signal
+from evalkit.detection.texts import terms_in
 from evalkit.detection.vocabulary import Vocabulary
 
 Summary = Numbers | Flags | Categories
@@ -109,9 +110,13 @@ class Builder:
         self._words = {name: Vocabulary.empty() for name in self.word_columns}
 
     def measured(self, frame: Frame) -> Profile:
-        """A batch as a profile of its own, without touching this one: what several threads may do at once."""
+        """A batch as a profile of its own, without touching this one: what several threads may do at once.
+
+        Summaries are as coarse as those that they will be merged into are by now: the whole comes out the same, and cells that
+        would be merged away need no sorting.
+        """
         part = Builder(self.signals, self.slice_columns, self.word_columns)
-        part._take(frame)
+        part._take(frame, self)
         return part.profile()
 
     def add(self, part: Profile) -> None:
@@ -125,9 +130,7 @@ class Builder:
         for name, words in part.words.items():
             self._words[name] = self._words[name].merge(words)
 
-    def _take(self, frame: Frame) -> None:
-        from evalkit.text.terms import terms
-
+    def _take(self, frame: Frame, into: Builder) -> None:
         self.n = len(frame)
         slices = list(self._slices_of(frame))
         if "timestamp" in frame.batch.schema.names:
@@ -138,15 +141,16 @@ class Builder:
             if signal.sampled or signal.measure is None:
                 continue
             values = signal.measure(frame)
-            self._whole[signal.name] = summary(signal.kind, values)
+            self._whole[signal.name] = summary(signal.kind, values, into._whole.get(signal.name))
             for by, rows in slices:
                 kept = values[rows] if isinstance(values, np.ndarray) else values.take(rows)
-                self._slices.setdefault(by, {})[signal.name] = summary(signal.kind, kept)
+                coarse = into._slices.get(by, {}).get(signal.name)
+                self._slices.setdefault(by, {})[signal.name] = summary(signal.kind, kept, coarse)
         for by, rows in slices:
             self._sizes[by] = len(rows)
         for name in self.word_columns:
-            found = frame.derive(("terms", name), lambda name=name: terms(frame.text(name)))  # type: ignore[misc]
-            self._words[name] = Vocabulary.of(found.hashes, len(frame) - frame.text(name).null_count)
+            texts = len(frame) - frame.text(name).null_count
+            self._words[name] = Vocabulary.of(terms_in(frame, name).hashes, texts, into._words[name].level)
 
     def _slices_of(self, frame: Frame) -> Iterable[tuple[By, NDArray[np.int64]]]:
         for column in self.slice_columns:
@@ -187,11 +191,11 @@ class Builder:
         return kept
 
 
-def summary(kind: Kind, values: object) -> Summary:
-    """Values of some rows, summarised as their kind asks."""
+def summary(kind: Kind, values: object, like: Summary | None = None) -> Summary:
+    """Values of some rows, summarised as their kind asks; numbers at least as coarsely as ``like``."""
     if kind == "number":
         assert isinstance(values, np.ndarray)
-        return Numbers.of(values)
+        return Numbers.of(values, like.level if isinstance(like, Numbers) else 0)
     if kind == "flag":
         assert isinstance(values, np.ndarray)
         return Flags.of(values)

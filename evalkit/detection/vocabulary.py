@@ -55,9 +55,18 @@ class Vocabulary:
         """Of both sides' texts."""
         level = max(self.level, other.level)
         one, two = self._at(level), other._at(level)
-        hashes, place = np.unique(np.concatenate([one.hashes, two.hashes]), return_inverse=True)
-        counts = np.zeros(len(hashes), dtype=np.int64)
-        np.add.at(counts, place, np.concatenate([one.counts, two.counts]))
+        many, few = (one, two) if len(one.hashes) >= len(two.hashes) else (two, one)
+        at = np.searchsorted(many.hashes, few.hashes)
+        held = np.zeros(len(at), dtype=bool)
+        if len(many.hashes):
+            held = many.hashes[np.minimum(at, len(many.hashes) - 1)] == few.hashes
+        counts = many.counts.copy()
+        counts[at[held]] += few.counts[held]
+        if not held.all():
+            hashes = np.insert(many.hashes, at[~held], few.hashes[~held])
+            counts = np.insert(counts, at[~held], few.counts[~held])
+        else:
+            hashes = many.hashes
         return Vocabulary(level, hashes, counts, self.total + other.total, self.texts + other.texts)._held()
 
     @property
