@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -19,6 +14,7 @@ from evalkit.core.asking import Capability, Likelihood, Reply, Request, Token
 from evalkit.core.errors import BackendError, BackendRefused, Malformed, Retryable, quote
 from evalkit.core.registry import backend
 from evalkit.core.signature import canonical
+from evalkit.core.wire import cause, proxy_to, retry_after_s
 
 if TYPE_CHECKING:
     import aiohttp
@@ -158,7 +154,7 @@ class OpenAI:
             cookie_jar=aiohttp.DummyCookieJar(),
             trust_env=False,  # it would look for proxies and .netrc again before every request, in a thread
         )
-        self._proxy = _proxy_to(self.base_url)
+        self._proxy = proxy_to(self.base_url)
 
     async def close(self) -> None:
         """Close the connections."""
@@ -265,9 +261,9 @@ class OpenAI:
             ) as response:
                 data = await response.read()
         except (aiohttp.ClientConnectorError, ConnectionRefusedError) as error:
-            raise Retryable(f"{self.base_url} cannot be reached ({_cause(error)})", "connection") from None
+            raise Retryable(f"{self.base_url} cannot be reached ({cause(error)})", "connection") from None
         except (aiohttp.ClientError, ConnectionError) as error:
-            raise Retryable(f"the connection to {self.base_url} was lost ({_cause(error)})", "lost") from None
+            raise Retryable(f"the connection to {self.base_url} was lost ({cause(error)})", "lost") from None
         if self._secret:  # whatever a server repeats of it goes no further
             data = data.replace(self._secret, b"[the key]")
         return response.status, response.headers, data
@@ -300,9 +296,9 @@ class OpenAI:
     def _failure(self, status: int, headers: Mapping[str, str], data: bytes) -> Exception:
         said = self._said(data)
         if status == 429 and "insufficient_quota" not in said:
-            return Retryable(f"too many requests: {said}", "429", _after_s(headers))
+            return Retryable(f"too many requests: {said}", "429", retry_after_s(headers))
         if status in _PASSING:
-            return Retryable(f"the server failed ({status}): {said}", str(status), _after_s(headers))
+            return Retryable(f"the server failed ({status}): {said}", str(status), retry_after_s(headers))
         if status in (401, 402, 403, 429):
             hint = "the key was refused" if self.api_key else "it wants a key: set api_key_env"
             return BackendRefused(f"{self.base_url} ({status}): {hint}; it says: {said}")
@@ -326,21 +322,6 @@ class OpenAI:
         return " ".join(text.split())[:300] or "nothing"
 
 
-def _after_s(headers: Mapping[str, str]) -> float | None:
-    """How long ``Retry-After`` asks to wait, in seconds."""
-    told = headers.get("Retry-After")
-    if told is None:
-        return None
-    try:
-        seconds = float(told)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
 def _address(base_url: str) -> str:
     """A base URL without the slash at its end.
 
@@ -361,25 +342,3 @@ def _address(base_url: str) -> str:
     if not parts.hostname or known == 0:
         raise ValueError("base_url names no host, or no port")
     return base_url.rstrip("/")
-
-
-def _proxy_to(base_url: str) -> dict[str, Any]:
-    """The proxy that the environment names for an address, as aiohttp wants it."""
-    from aiohttp.helpers import get_env_proxy_for_url
-    from yarl import URL
-
-    try:
-        proxy, auth = get_env_proxy_for_url(URL(base_url))
-    except LookupError:
-        return {}
-    return {"proxy": proxy, "proxy_auth": auth}
-
-
-def _cause(error: BaseException) -> str:
-    if isinstance(error, asyncio.TimeoutError):
-        return "timed out"
-    told = getattr(error, "os_error", None) or error
-    number = getattr(told, "errno", None)
-    if isinstance(number, int) and number > 0:
-        return os.strerror(number).lower()
-    return getattr(told, "strerror", None) or type(error).__name__

@@ -17,10 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evalkit.backends.account import Account
-from evalkit.backends.openai import OpenAI, _after_s
+from evalkit.backends.openai import OpenAI
 from evalkit.backends.pipeline import Pipeline
 from evalkit.core.asking import Reply, Request
 from evalkit.core.errors import BackendError, BackendRefused, Malformed, Retryable
+from evalkit.core.wire import retry_after_s
 
 KEY = "sk-canary-0123456789"
 SCHEMA = {
@@ -259,24 +260,24 @@ def test_a_stand_in_for_a_key_may_be_a_word_of_the_answer(answering: Any) -> Non
 
 @given(st.floats(0, 1e6))
 def test_retry_after_is_seconds(seconds: float) -> None:
-    assert _after_s({"Retry-After": f"{seconds}"}) == seconds
+    assert retry_after_s({"Retry-After": f"{seconds}"}) == seconds
 
 
 def test_retry_after_may_be_a_date_and_may_be_nonsense() -> None:
     later = format_datetime(datetime.now(UTC) + timedelta(seconds=90), usegmt=True)
-    found = _after_s({"Retry-After": later})
+    found = retry_after_s({"Retry-After": later})
     assert found is not None
     assert 85 < found <= 90
-    assert _after_s({"Retry-After": format_datetime(datetime(2001, 1, 1, tzinfo=UTC), usegmt=True)}) == 0
+    assert retry_after_s({"Retry-After": format_datetime(datetime(2001, 1, 1, tzinfo=UTC), usegmt=True)}) == 0
     for nonsense in ("nan", "inf", "-inf", "soon", "", "Mon, 99 Foo 2001", "1e999"):
-        assert _after_s({"Retry-After": nonsense}) is None
-    assert _after_s({"Retry-After": "-5"}) == 0
-    assert _after_s({}) is None
+        assert retry_after_s({"Retry-After": nonsense}) is None
+    assert retry_after_s({"Retry-After": "-5"}) == 0
+    assert retry_after_s({}) is None
 
 
 @given(st.text(max_size=30))
 def test_no_retry_after_breaks_it(told: str) -> None:
-    found = _after_s({"Retry-After": told})
+    found = retry_after_s({"Retry-After": told})
     assert found is None or (found >= 0 and math.isfinite(found))
 
 

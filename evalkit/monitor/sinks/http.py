@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-import math
-import os
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from evalkit.core.secret import scrubbed, secret
 from evalkit.core.sink import NotDelivered
+from evalkit.core.wire import cause, proxy_to, retry_after_s
 from evalkit.reports.safe import one_line
 
 _PASSING = frozenset({408, 425, 429})  # and every 5xx
@@ -38,18 +34,18 @@ async def post(sink: Any, variable: str, body: bytes, headers: Mapping[str, str]
             aiohttp.ClientSession(
                 timeout=aiohttp.ClientTimeout(total=timeout_s), cookie_jar=aiohttp.DummyCookieJar()
             ) as session,
-            session.post(address, data=body, headers=told, allow_redirects=False, **_proxy_to(address)) as response,
+            session.post(address, data=body, headers=told, allow_redirects=False, **proxy_to(address)) as response,
         ):
             if response.status < 300:
                 return
             said = one_line((await response.content.read(_READ)).decode("utf-8", "replace"), 200)
-            status, after_s = response.status, _after_s(response.headers)
+            status, after_s = response.status, retry_after_s(response.headers)
     except TimeoutError:  # aiohttp's own among them
         raise NotDelivered(f"the address in {variable} gave no answer within {timeout_s:g} s") from None
     except aiohttp.InvalidURL:
         raise NotDelivered(f"{variable} holds no address", "refused") from None
     except (aiohttp.ClientError, OSError, ValueError) as error:  # their texts may hold the address
-        raise NotDelivered(f"the address in {variable} cannot be reached ({_cause(error)})") from None
+        raise NotDelivered(f"the address in {variable} cannot be reached ({cause(error, quoted=False)})") from None
     said = f"; it says: {scrubbed(said, sink)}" if said else ""
     if status in _PASSING or status >= 500:
         raise NotDelivered(f"the address in {variable} answered {status}{said}", "passing", after_s)
@@ -87,39 +83,3 @@ def check_header(variable: str) -> None:
     value = secret(variable)
     if not (value.isascii() and value.isprintable()):
         raise ValueError(f"the variable {variable} holds signs that no header holds")
-
-
-def _after_s(headers: Mapping[str, str]) -> float | None:
-    """How long ``Retry-After`` asks to wait, in seconds."""
-    told = headers.get("Retry-After")
-    if told is None:
-        return None
-    try:
-        seconds = float(told)
-    except ValueError:
-        try:
-            seconds = (parsedate_to_datetime(told) - datetime.now(UTC)).total_seconds()
-        except (ValueError, TypeError):
-            return None
-    return max(seconds, 0.0) if math.isfinite(seconds) else None
-
-
-def _proxy_to(address: str) -> dict[str, Any]:
-    """The proxy that the environment names for an address, as aiohttp wants it."""
-    from aiohttp.helpers import get_env_proxy_for_url
-    from yarl import URL
-
-    try:
-        proxy, auth = get_env_proxy_for_url(URL(address))
-    except LookupError:
-        return {}
-    return {"proxy": proxy, "proxy_auth": auth}
-
-
-def _cause(error: BaseException) -> str:
-    """The kind of an error, without its text."""
-    if isinstance(error, asyncio.TimeoutError):
-        return "timed out"
-    told = getattr(error, "os_error", None) or error
-    number = getattr(told, "errno", None)
-    return os.strerror(number).lower() if isinstance(number, int) and number > 0 else type(error).__name__
