@@ -64,12 +64,8 @@ class Block:
 
     def count(self, flags: Flags) -> Ints:
         """How many bytes of each text are flagged, shape (n,); ``flags`` is as long as ``data``."""
-        bits = np.packbits(flags, bitorder="little")
-        words = np.zeros(len(bits) // 8 + 1, dtype="<u8")
-        words.view(np.uint8)[: len(bits)] = bits
-        before = np.zeros(len(words) + 1, dtype=np.int64)
-        np.cumsum(_ones(words), out=before[1:])
-        return _rank(words, before, self.ends) - _rank(words, before, self.starts)
+        ahead = Ranks(flags)
+        return ahead(self.ends) - ahead(self.starts)
 
     def count_at(self, places: Ints) -> Ints:
         """How many of these places, which rise, lie in each text, shape (n,)."""
@@ -140,6 +136,13 @@ class Block:
         return Wide(first, lengths, codes, classes_of(codes))
 
     @cached_property
+    def closes(self) -> Flags:
+        """The line feeds behind texts."""
+        flags = np.zeros(len(self.data), dtype=bool)
+        flags[self.ends] = True
+        return flags
+
+    @cached_property
     def feeds(self) -> Ints:
         """Places of line feeds, the first before the first text and one behind each."""
         return places(self.data[: len(self.data) - _PAD] == _FEED)
@@ -161,25 +164,33 @@ class Block:
     # --- words and terms ---
 
     @cached_property
-    def words(self) -> Ints:
+    def words(self) -> Flags:
         """Where words begin: what stands between white space."""
-        space = self.space
-        return np.flatnonzero(space[:-1] & ~space[1:]) + 1
+        begin = np.zeros_like(self.space)
+        np.greater(self.space[:-1], self.space[1:], out=begin[1:])
+        return begin
+
+    @cached_property
+    def spoken(self) -> Flags:
+        """The bytes of terms, their apostrophes aside."""
+        if self.plain:
+            return self.alphanumeric
+        within = self.alphanumeric | (self.data >= 0x80)
+        within[self.wide.cover(APART)] = False
+        return within
 
     @cached_property
     def terms(self) -> tuple[Ints, Ints]:
         """Where terms begin, and where they end (see `evalkit.text.terms`); both rise."""
         if self.plain:
-            within = self._with_apostrophes(self.alphanumeric, self.alphanumeric)
+            within = self._with_apostrophes(self.spoken, self.spoken)
             edges = np.flatnonzero(within[1:] != within[:-1]) + 1
             return edges[::2], edges[1::2]
         wide = self.wide
-        within = self.alphanumeric | (self.data >= 0x80)
-        within[wide.cover(APART)] = False
-        joining = within.copy()
+        joining = self.spoken.copy()
         alone = (wide.classes & ALONE) != 0
         joining[wide.cover(ALONE)] = False
-        within = self._with_apostrophes(within, joining)
+        within = self._with_apostrophes(self.spoken, joining)
         begin = np.zeros_like(within)
         begin[1:] = within[1:] & ~within[:-1]
         begin[wide.places[alone]] = within[wide.places[alone]]  # which only bytes that are no UTF-8 make false
@@ -197,8 +208,8 @@ class Block:
 def places(flags: Flags) -> Ints:
     """Where flags are set, as `np.flatnonzero` has it, in less time where few are: it sees eight at once."""
     whole = len(flags) // 8 * 8
-    eights = np.flatnonzero(flags[:whole].view(np.uint64))
-    if 16 * len(eights) > len(flags) // 8 + 64:
+    eights = np.flatnonzero(flags[:whole].view(np.uint64) != 0)
+    if 8 * len(eights) > len(flags) // 8 + 64:
         return np.flatnonzero(flags)
     inside = np.flatnonzero(flags[:whole].reshape(-1, 8)[eights])
     return np.concatenate([(eights[inside >> 3] << 3) + (inside & 7), np.flatnonzero(flags[whole:]) + whole])
@@ -256,6 +267,23 @@ def missing(array: pa.Array | pa.ChunkedArray) -> Flags:
     return flags
 
 
+class Ranks:
+    """How many flags are set ahead of a place: they are packed into words of 64, whose sums are added up once."""
+
+    def __init__(self, flags: Flags) -> None:
+        bits = np.packbits(flags, bitorder="little")
+        self._words = np.zeros(len(bits) // 8 + 1, dtype="<u8")
+        self._words.view(np.uint8)[: len(bits)] = bits
+        self._before = np.zeros(len(self._words) + 1, dtype=np.int64)
+        np.cumsum(_ones(self._words), out=self._before[1:])
+
+    def __call__(self, at: Ints) -> Ints:
+        words = at >> 6
+        rest = self._words[words] & ((np.uint64(1) << (at & 63).astype(np.uint64)) - np.uint64(1))
+        ahead: Ints = self._before[words] + _ones(rest).astype(np.int64)
+        return ahead
+
+
 def _ones(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     """Set bits of each 64-bit word. Source: Warren, Hacker's Delight, 5-1; NumPy 1 has no ufunc for it."""
     if hasattr(np, "bitwise_count"):
@@ -266,11 +294,3 @@ def _ones(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
     words = (words & two) + ((words >> np.uint64(2)) & two)
     words = (words + (words >> np.uint64(4))) & four
     return (words * np.uint64(int("01" * 8, 16))) >> np.uint64(56)
-
-
-def _rank(words: NDArray[np.uint64], before: Ints, places: Ints) -> Ints:
-    """Set bits ahead of each place."""
-    at = places >> 6
-    rest = words[at] & ((np.uint64(1) << (places & 63).astype(np.uint64)) - np.uint64(1))
-    ahead: Ints = before[at] + _ones(rest).astype(np.int64)
-    return ahead

@@ -61,7 +61,7 @@ def characters(block: Block) -> NDArray[np.int64]:
 
 def words(block: Block) -> NDArray[np.int64]:
     """Runs of anything but white space, as ``len(text.split())``; Unicode's white space counts."""
-    return block.count_at(block.words)
+    return block.count(block.words)
 
 
 def lines(block: Block) -> NDArray[np.int64]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LANGUAGES = tuple(PATTERNS)
-REACH = 240  # characters of a text in which a refusal must begin and be told as one
+REACH = 240  # bytes of a text in which a refusal must begin and be told as one
 
 _OPENING = r"""(?:^|[\n.!?:;,(—–。！？，、；：…-])[\s"“”„«»*_>#'’「『-]*"""  # a text, a sentence or a clause begins
 
@@ -24,7 +24,7 @@ _OPENING = r"""(?:^|[\n.!?:;,(—–。！？，、；：…-])[\s"“”„«»
 def refusal(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
     """Whether each text begins like a refusal, shape (n,); False where it is missing.
 
-    A clause among its first 240 characters must begin with the words of one: "I can't help with …", "As an AI, I don't …",
+    A clause among its first 240 bytes must begin with the words of one: "I can't help with …", "As an AI, I don't …",
     "Ich kann Ihnen dabei nicht helfen", and the like in English, German, French, Spanish, Italian, Portuguese, Dutch, Chinese
     and Japanese. What is declined belongs to the pattern: "I can't recommend it enough" or "Ich kann mir nicht helfen" is none.
     Saying that something cannot be known or looked up counts; an answer that only warns does not.
@@ -34,7 +34,8 @@ def refusal(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
 
     found = [np.zeros(0, dtype=bool)]
     for chunk in chunks_of(array):
-        beginnings = pc.utf8_slice_codeunits(chunk, 0, REACH)
+        raw = pa.large_binary() if pa.types.is_large_string(chunk.type) else pa.binary()
+        beginnings = pc.binary_slice(chunk.view(raw), 0, REACH).view(chunk.type)  # a character cut in two matches nothing
         flags = np.zeros(len(chunk), dtype=bool)
         left = np.flatnonzero(_matches(beginnings, _joined(HINT)))
         for each in _expressions() if len(left) else ():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from evalkit.text.bytes import Block, Bytes, Flags, places
+from evalkit.text.bytes import Block, Bytes, Flags, Ranks, places
 from evalkit.text.characters import MARK, STOP
 from evalkit.text.ngrams import Ints
 
@@ -18,6 +18,7 @@ def _table(characters: str) -> Flags:
     return np.isin(np.arange(256), np.frombuffer(characters.encode("ascii"), dtype=np.uint8))
 
 
+_SKIPPED = 8  # bytes of white space behind a sentence that are looked at one by one
 _CLOSES = _table(_CLOSERS)
 _FREE = _table(" \t\n\r\"'([")  # a word can begin behind these
 _SHORTENED = _table("0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZrs")  # what numbers, initials and titles end with
@@ -37,14 +38,11 @@ def sentence_counts(block: Block) -> Ints:
 
     What a term is says `evalkit.text.terms`. A text without any has no sentence. A line that is wrapped counts as ended.
     """
-    starts, _ = block.terms
     ends = np.concatenate([block.feeds, _spaced_ends(block), _stops(block)])
     ends.sort()
-    terms_before = np.searchsorted(starts, ends)
-    filled = np.cumsum(np.diff(terms_before, prepend=0) > 0)
-    last = np.searchsorted(ends, block.ends)
-    before = np.searchsorted(ends, block.starts - 1)
-    counts: Ints = filled[last] - filled[before]
+    filled = np.cumsum(np.diff(Ranks(block.spoken)(ends), prepend=0) > 0)
+    last = filled[np.searchsorted(ends, block.ends)]
+    counts: Ints = np.diff(last, prepend=0)
     return counts
 
 
@@ -93,17 +91,21 @@ def _skipped(data: Bytes, behind: Ints) -> Ints:
 def _goes_on(block: Block, behind: Ints) -> Flags:
     """Whether the next word of the same text begins with a small letter, in a text that has capitals."""
     data = block.data
-    following = behind + 1
-    near = (data[behind] == ord(" ")) & ~block.space[following]
-    if not near.all():
-        words = np.append(block.words, len(data) - 1)
-        far = np.flatnonzero(~near)
-        following[far] = words[np.searchsorted(words, behind[far])]
+    following = behind.copy()
+    left = np.flatnonzero(~block.closes[following])
+    for _ in range(_SKIPPED):
+        following[left] += 1
+        left = left[block.space[following[left]] & ~block.closes[following[left]]]
+        if not len(left):
+            break
+    if len(left):  # much white space: look up where words begin
+        words = np.append(np.flatnonzero(block.words), len(data) - 1)
+        found = words[np.searchsorted(words, following[left])]
+        following[left] = np.minimum(found, block.ends[block.rows_of(following[left])])
     first = data[following]
     small: Flags = (first >= ord("a")) & (first <= ord("z"))
     at = np.flatnonzero(small)
-    rows = block.rows_of(behind[at])
-    small[at] = (following[at] < block.ends[rows]) & (block.capitals > 0)[rows]
+    small[at] = (block.capitals > 0)[block.rows_of(behind[at])]
     return small
 
 
