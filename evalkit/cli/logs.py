@@ -44,7 +44,8 @@ def sample(
 @app.command("ingest")
 def ingest(
     source: Annotated[
-        list[str], typer.Argument(metavar="SRC...", help="Files, patterns or folders: JSON Lines, JSON, CSV, Parquet, OTLP.")
+        list[str],
+        typer.Argument(metavar="SRC...", help="Files, patterns, folders (JSON Lines, JSON, CSV, Parquet, OTLP), sql:QUERY."),
     ],
     to: Annotated[Optional[Path], typer.Option(help="The store's folder; .evalkit/logs in the project without it.")] = None,
     format: Annotated[

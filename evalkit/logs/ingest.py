@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import IO, Any
 from uuid import uuid4
 
@@ -17,6 +18,7 @@ from evalkit.logs.columns import Naming, columns_of, with_messages
 from evalkit.logs.found import found
 from evalkit.logs.lines import SUFFIXES, Block, Broken, blocks
 from evalkit.logs.messages import Row, Unreadable
+from evalkit.logs.read import literal, opened
 from evalkit.logs.redact import redacted
 from evalkit.logs.store import REJECTED, Added, LogStore
 from evalkit.records.canonical import COLUMNS
@@ -26,6 +28,7 @@ from evalkit.text.pii import redact
 
 FORMATS = ("otel", "langfuse", "chat", "plain")  # in this order they are tried
 FOREIGN = {"otel": otel, "langfuse": langfuse, "chat": chat}
+QUERIES = ("sql:", "sqlalchemy:")
 STAGED_ROWS = 50_000  # of a staged table
 SHOWN = 5  # broken lines that are named
 GUESSED = (
@@ -50,13 +53,16 @@ class Taken:
     rejected: Path | None = None
 
 
-def sources(names: Iterable[str]) -> list[Path]:
-    """The files that paths, patterns and folders name, each once.
+def sources(names: Iterable[str]) -> list[Path | str]:
+    """The files that paths, patterns and folders name, each once; queries (``sql:…``, ``sqlalchemy:…``) as they are.
 
     Raises:
         SpecError: one of them names none.
     """
-    return list(dict.fromkeys(path for name in names for path in found(name, SUFFIXES)))
+    told: dict[Path | str, None] = {}
+    for name in names:
+        told |= {name: None} if name.startswith(QUERIES) else dict.fromkeys(found(name, SUFFIXES))
+    return list(told)
 
 
 def known_format(name: str | None) -> str | None:
@@ -92,20 +98,36 @@ def known_fields(told: Sequence[str]) -> dict[str, str]:
 
 
 def ingest(
-    path: Path,
+    source: Path | str,
     store: LogStore,
     *,
     format: str | None = None,
     fields: Mapping[str, str] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Taken:
-    """One file into the store, with flat memory; doing it again, or with a grown file, adds what is new.
+    """One file, or a query's rows, into the store, with flat memory; doing it again, or with a grown file, adds what is new.
 
     Raises:
         SpecError: the file cannot be read at all.
         StoreError: the store cannot be written.
     """
-    taken = Taken(path, format or "")
+    if isinstance(source, str):
+        with TemporaryDirectory(prefix="evalkit-") as folder, opened(source) as log:
+            path = Path(folder) / "rows.parquet"
+            log.run(f"COPY (SELECT * FROM {log.relation}) TO {literal(str(path))} (FORMAT parquet)")
+            return _ingest(path, Path(log.label), store, format, fields, progress)
+    return _ingest(source, source, store, format, fields, progress)
+
+
+def _ingest(
+    path: Path,
+    label: Path,
+    store: LogStore,
+    format: str | None,
+    fields: Mapping[str, str] | None,
+    progress: Callable[[int], None] | None,
+) -> Taken:
+    taken = Taken(label, format or "")
     reader = _Reader(taken, store, dict(fields or {}))
     cells = False
     with store.staging() as staging, _Rejected(store, taken) as rejected:
@@ -237,7 +259,7 @@ class _Rejected:
             if self._file is None:
                 folder = self._store.folder / REJECTED
                 folder.mkdir(exist_ok=True)
-                self._taken.rejected = folder / f"{self._taken.path.name}.{uuid4().hex[:8]}.jsonl"
+                self._taken.rejected = folder / f"{self._taken.path.name.replace(':', '-')}.{uuid4().hex[:8]}.jsonl"
                 self._file = self._taken.rejected.open("wb")
             text = redact(each.text) if self._store.redact else each.text
             told = {"file": str(self._taken.path), "line": each.line, "reason": each.reason, "text": text}

@@ -300,10 +300,14 @@ def _parquet(path: Path) -> Iterator[Block]:
 
     try:
         with pq.ParquetFile(path) as file:
-            number = 0
+            number, maps = 0, [each.name for each in file.schema_arrow if pa.types.is_map(each.type)]
             for batch in file.iter_batches(batch_size=ROWS):
-                values = batch.to_pylist()
-                yield Block(list(range(number + 1, number + len(values) + 1)), [_without_nulls(row) for row in values])
+                values = [_without_nulls(row) for row in batch.to_pylist()]
+                for name in maps:
+                    for row in values:
+                        if name in row:
+                            row[name] = dict(row[name])
+                yield Block(list(range(number + 1, number + len(values) + 1)), values)
                 number += len(values)
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0][:200]

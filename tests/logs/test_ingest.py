@@ -119,6 +119,25 @@ def test_any_parts_in_any_order_come_to_the_same_store(tmp_path_factory, data):
     assert len(stored(folder / "store")) == 24
 
 
+def test_a_query_is_a_source_too(folder, monkeypatch):
+    import sqlite3
+
+    lines(folder / "a.jsonl", [row(index) for index in range(20)])
+    assert "sql · plain · 6 new" in run("sql:SELECT * FROM 'a.jsonl' WHERE id IN ('r1', 'r2', 'r3', 'r4', 'r5', 'r6')")[1]
+    with sqlite3.connect("logs.db") as database:
+        database.execute("CREATE TABLE logs (id, input, output, timestamp, latency_ms, model, tenant)")
+        rows = [
+            tuple(row(index)[name] for name in ("id", "input", "output", "timestamp", "latency_ms", "model", "tenant"))
+            for index in range(20)
+        ]
+        database.executemany("INSERT INTO logs VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+    database.close()
+    monkeypatch.setenv("LOGS_DB", "sqlite:///logs.db")
+    assert "sqlalchemy:LOGS_DB · plain · 14 new · 6 already there" in run("sqlalchemy:LOGS_DB:SELECT * FROM logs")[1]
+    run("a.jsonl", "--to", "other")
+    assert stored(folder / ".evalkit/logs") == stored(folder / "other")
+
+
 def test_equal_rows_without_ids_are_as_many_as_the_file_has(folder):
     same = {"input": "hi", "output": "hello", "timestamp": "2026-11-01"}
     store = LogStore.at(folder / "store")
