@@ -193,12 +193,14 @@ def between(reading: Reading, start: float, end: float) -> str:
     """The rows of a window in SQL: from ``start`` to before ``end``, seconds since 1970."""
     own = reading.fields.get("timestamp")
     kind = reading.log.columns[own] if own else ""
-    if own and kind.startswith("TIMESTAMP") and kind != "TIMESTAMP WITH TIME ZONE":
+    if own and kind.startswith("TIMESTAMP"):  # compared as it is: whole row groups are passed over
         from datetime import UTC, datetime
 
-        low, high = (literal(datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")) for at in (start, end))
+        zone = "TIMESTAMPTZ" if kind == "TIMESTAMP WITH TIME ZONE" else "TIMESTAMP"
+        format_ = "%Y-%m-%d %H:%M:%S.%f" + ("+00" if zone == "TIMESTAMPTZ" else "")
+        low, high = (literal(datetime.fromtimestamp(at, UTC).strftime(format_)) for at in (start, end))
         column = identifier(own)
-        return f"{column} >= CAST({low} AS TIMESTAMP) AND {column} < CAST({high} AS TIMESTAMP)"  # prunes row groups
+        return f"{column} >= CAST({low} AS {zone}) AND {column} < CAST({high} AS {zone})"
     return f"{reading.time} >= {start!r} AND {reading.time} < {end!r}"
 
 
