@@ -30,6 +30,7 @@ def builtin() -> tuple[Signal, ...]:
         *(_described("output", name) for name in OUTPUT),
         Signal("output.verbosity", "output", "number", ("input", "output"), "", _verbosity),
         *_read("output"),
+        Signal("output.embedding", "output", "vector", ("output_embedding",), compare=vectors.finding),
         Signal(
             "output.tone", "output", "number", ("output",), "", _one("output", "tone"), sampled=True, package="vaderSentiment"
         ),

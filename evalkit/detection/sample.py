@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 KEY = "key"
 ROWS = 2_000
+MAKER = b"made by"  # what a column of vectors was made with, in its field's metadata
 RAW, NUMBER, LABEL, TERMS, VECTOR = "raw:", "number:", "label:", "terms:", "vector:"  # what a column of the table holds
 
 
@@ -44,13 +45,14 @@ class Sample:
 
     @classmethod
     def merged(cls, samples: Iterable[Sample]) -> Sample:
-        """Of all rows together; a column that one side lacks is null there."""
+        """Of all rows together; a column that one side lacks is null there, and vectors of several models are left out."""
         import pyarrow as pa
 
         kept = list(samples)
-        return cls.of(
-            pa.concat_tables([one.table for one in kept], promote_options="permissive"), max(one.most for one in kept)
-        )
+        makers = {name: {one.maker(name) for one in kept if one.has(VECTOR + name)} for one in kept for name in one.embedded}
+        mixed = [VECTOR + name for name, found in makers.items() if len(found) > 1]
+        tables = [one.table.select([name for name in one.table.column_names if name not in mixed]) for one in kept]
+        return cls.of(pa.concat_tables(tables, promote_options="permissive"), max(one.most for one in kept))
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
@@ -71,6 +73,25 @@ class Sample:
         if name in table.column_names:
             table = table.drop_columns([name])
         return Sample(table.append_column(name, values), self.most)
+
+    def with_vectors(self, name: str, vectors: Sequence[NDArray[np.float32] | None], maker: str) -> Sample:
+        """With a vector a row, or none, and what made them: vectors of different models do not compare."""
+        import pyarrow as pa
+
+        kind = pa.list_(pa.float32())
+        field = pa.field(VECTOR + name, kind, metadata={MAKER: maker.encode()})
+        table = self.table.drop_columns([field.name]) if field.name in self.table.column_names else self.table
+        return Sample(table.append_column(field, pa.array(vectors, kind)), self.most)
+
+    @property
+    def embedded(self) -> list[str]:
+        """The columns of vectors."""
+        return [name.removeprefix(VECTOR) for name in self.table.column_names if name.startswith(VECTOR)]
+
+    def maker(self, name: str) -> str:
+        """What made the vectors of a column; "": they are the log's own."""
+        field = self.table.schema.field(VECTOR + name)
+        return str((field.metadata or {}).get(MAKER, b"").decode())
 
     def without_rows(self) -> Sample:
         """What may be kept when the texts may not."""
@@ -107,12 +128,20 @@ class Sample:
 
     def vectors(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """The vectors (m, d) of those rows that have one as long as most have, and which rows these are."""
-        lists = self.table.column(VECTOR + name).to_pylist()
-        lengths = [len(one) for one in lists if one]
-        if not lengths:
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        if not self.has(VECTOR + name):
             return np.zeros((0, 0), dtype=np.float32), np.zeros(0, dtype=np.int64)
-        size = max(set(lengths), key=lengths.count)
-        at = [index for index, one in enumerate(lists) if one and len(one) == size and all(x is not None for x in one)]
-        found = np.array([lists[index] for index in at], dtype=np.float32).reshape(len(at), size)
+        column = self.table.column(VECTOR + name)
+        lists = pa.concat_arrays(column.chunks) if isinstance(column, pa.ChunkedArray) else column
+        lengths = np.asarray(pc.fill_null(pc.list_value_length(lists), 0).to_numpy(zero_copy_only=False))
+        sizes, often = np.unique(lengths[lengths > 0], return_counts=True)
+        if not len(sizes):
+            return np.zeros((0, 0), dtype=np.float32), np.zeros(0, dtype=np.int64)
+        size = int(sizes[np.argmax(often)])
+        at = np.flatnonzero(lengths == size)
+        flat = lists.take(pa.array(at)).flatten().cast(pa.float32()).to_numpy(zero_copy_only=False)
+        found = np.asarray(flat, dtype=np.float32).reshape(len(at), size)
         good = np.isfinite(found).all(axis=1)
-        return found[good], np.array(at, dtype=np.int64)[good]
+        return found[good], at[good]

@@ -10,6 +10,7 @@ from evalkit.core.drift import Finding, Group, Kind
 from evalkit.detection.frame import Frame
 
 TEXTS = ("input", "output")  # columns that are read as texts
+EMBEDDINGS = {"input": "embedding", "output": "output_embedding"}  # and the columns of their vectors
 STATISTICS = {  # by kind: the effect size that is shown and held against a threshold, the default first
     "number": {"wasserstein": 0.1, "psi": 0.1, "js": 0.1, "ks": 0.1, "auc": 0.05},
     "flag": {"h": 0.1, "difference": 0.02, "js": 0.1},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
@@ -12,7 +12,7 @@ from evalkit.core.drift import Off
 from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.detection.builtin import builtin
 from evalkit.detection.frame import Frame
-from evalkit.detection.signal import STATISTICS, TEXTS, Signal
+from evalkit.detection.signal import EMBEDDINGS, STATISTICS, TEXTS, Signal
 from evalkit.specs.drift import DriftSpec
 
 Sort = Literal["number", "flag", "text", "time", "vector", "texts", "other"]  # what a log's column holds
@@ -34,7 +34,8 @@ class Switched:
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns that must be read for all rows."""
-        needed = [column for signal in self.signals if not signal.sampled for column in signal.needs]
+        measured = [signal for signal in self.signals if not signal.sampled and signal.compare is None]
+        needed = [column for signal in measured for column in signal.needs]
         return tuple(dict.fromkeys([*needed, *self.slices, *self.words]))
 
     @property
@@ -50,6 +51,7 @@ def switch(
     *,
     distinct: Callable[[str], int] = lambda _: 0,
     further: Sequence[Signal] = (),
+    made: Collection[str] = (),
     source: str = "the log",
 ) -> Switched:
     """Signals for the columns of a log.
@@ -58,6 +60,7 @@ def switch(
         columns: what each holds, by canonical name where it has one.
         distinct: how many values a text column has; asked only of columns that may be categories.
         further: signals of plug-ins and metrics.
+        made: columns of vectors that the log lacks, and that sampled rows will get.
 
     Raises:
         SpecError: the configuration names a signal or a slice that is not there.
@@ -65,11 +68,11 @@ def switch(
     on: list[Signal] = []
     off: list[Off] = []
     for signal in (*builtin(), *further):
-        lacking = [name for name in signal.needs if name not in columns]
+        lacking = [name for name in signal.needs if name not in columns and name not in made]
         if not lacking and signal.package and find_spec(signal.package) is None:
             off.append(Off(signal.name, f'needs the package {signal.package}: pip install "evalkit[logs]"'))
         elif lacking:
-            off.append(Off(signal.name, f"no column {' and '.join(map(quote, lacking))}"))
+            off.append(Off(signal.name, f"no column {' and '.join(map(quote, lacking))}{_unmade(lacking, columns)}"))
         else:
             on.append(signal)
     known = {column for signal in on for column in signal.needs}
@@ -87,6 +90,12 @@ def switch(
     asked = _asked(on, off, spec, columns)
     words = [name for name in TEXTS if any(one.kind == "terms" and name in one.needs for one in asked.signals)]
     return Switched(asked.signals, asked.off, slices, tuple(words))
+
+
+def _unmade(lacking: Sequence[str], columns: Mapping[str, Sort]) -> str:
+    """What a column of vectors that is not there could be made with."""
+    texts = [text for text, vectors in EMBEDDINGS.items() if vectors in lacking and text in columns]
+    return ", and no `embed:` backend" if texts else ""
 
 
 def _of_column(name: str, sort: Sort, distinct: Callable[[str], int]) -> tuple[Signal | None, str]:

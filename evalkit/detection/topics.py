@@ -14,8 +14,9 @@ from evalkit.detection.categories import Categories, aligned
 from evalkit.detection.profile import Profile
 from evalkit.detection.sample import TERMS, VECTOR, Sample
 from evalkit.detection.shape import of_categories
-from evalkit.detection.signal import Signal
+from evalkit.detection.signal import EMBEDDINGS, Signal
 from evalkit.detection.unseen import cut
+from evalkit.detection.vectors import unlike
 from evalkit.detection.wording import share
 from evalkit.stats.contingency import categories as homogeneity
 from evalkit.stats.divergence import jensen_shannon, psi, total_variation
@@ -25,6 +26,7 @@ FEATURES = 1_000  # words that clusters are made of
 ELSEWHERE = "none of these"
 _FAR = 0.02  # share of the fitted half that lies further from every cluster than what counts as "none of these"
 _STARTS, _ROUNDS = 4, 25
+_TEXTS = {vectors: text for text, vectors in EMBEDDINGS.items()}
 
 Floats = NDArray[np.float64]
 Vectors = NDArray[np.float32]
@@ -40,6 +42,7 @@ class Topics:
         weights: (d,) of the words, inverse document frequencies.
         near: the least cosine of a text with a centre of its own.
         column: of the texts, or of the embedding.
+        maker: what made the vectors; "": they are the log's own, or there are none.
     """
 
     centres: Vectors
@@ -47,15 +50,22 @@ class Topics:
     weights: Floats
     near: float
     column: str
+    maker: str = ""
 
     @classmethod
-    def fit(cls, sample: Sample, column: str, seed: int) -> Topics | None:
-        """Clusters of a sample's texts, by their embedding where the logs carry one; None where there are too few."""
+    def fit(cls, sample: Sample, column: str, seed: int, *, embedded: bool = True) -> Topics | None:
+        """Clusters of a sample's texts, by their embedding where there is one; None where there are too few.
+
+        Args:
+            embedded: False takes their words.
+        """
         rng = np.random.Generator(np.random.PCG64(seed))
-        if column == "input" and sample.has(VECTOR + "embedding"):
-            vectors, _ = sample.vectors("embedding")
+        name = EMBEDDINGS.get(column, "")
+        if embedded and sample.has(VECTOR + name):
+            vectors, _ = sample.vectors(name)
+            none = np.zeros(0)
             plan = cls(
-                np.zeros((0, vectors.shape[1]), dtype=np.float32), np.zeros(0, dtype=np.uint64), np.zeros(0), 0.0, "embedding"
+                np.zeros((0, vectors.shape[1]), dtype=np.float32), none.astype(np.uint64), none, 0.0, name, sample.maker(name)
             )
         elif sample.has(TERMS + column):
             words, weights = _features(sample, column)
@@ -88,6 +98,15 @@ class Topics:
         counts = np.zeros((len(sample), len(self.words)), dtype=np.float32)
         np.add.at(counts, (rows[known], at[known]), 1.0)
         found: Vectors = np.log1p(counts) * self.weights.astype(np.float32)
+        return found
+
+    def known(self, sample: Sample) -> NDArray[np.bool_]:
+        """Which rows can be assigned (n,): those with an embedding; where topics are of words, all."""
+        if len(self.words):
+            return np.ones(len(sample), dtype=bool)
+        found = np.zeros(len(sample), dtype=bool)
+        if sample.has(VECTOR + self.column) and sample.maker(self.column) == self.maker:
+            found[sample.vectors(self.column)[1]] = True
         return found
 
     def assigned(self, sample: Sample) -> NDArray[np.int64]:
@@ -141,16 +160,22 @@ def finding(signal: Signal, reference: Profile, current: Profile, seed: int, few
     if len(current.sample) < fewest:
         return None, f"the current sample has {len(current.sample)} rows; {fewest} are needed"
     fitted, held = halves(reference.sample)
-    topics = Topics.fit(fitted, column, seed)
+    name = EMBEDDINGS.get(column, "")
+    sides = (reference.sample, current.sample)
+    embedded = all(side.has(VECTOR + name) for side in sides) and unlike(*sides, name) is None
+    topics = Topics.fit(fitted, column, seed, embedded=embedded)
     if topics is None:
         return None, f"too few texts of {column} have words in common"
-    before, after = topics.assigned(held), topics.assigned(current.sample)
+    told = current.sample.where(topics.known(current.sample))
+    before, after = topics.assigned(held.where(topics.known(held))), topics.assigned(told)
+    if min(len(before), len(after)) < fewest:
+        return None, f"too few rows have vectors; {fewest} are needed"
     labels = labels_of(topics, fitted, reference)
-    sides = [
+    counted = [
         Categories.of([*labels, ELSEWHERE], [*(int((side == at).sum()) for at in range(len(labels))), int((side < 0).sum())])
         for side in (before, after)
     ]
-    names, one, two = aligned(*sides)
+    names, one, two = aligned(*counted)
     tested = homogeneity(one, two, seed=seed)
     others = {"js": jensen_shannon(one, two), "psi": psi(one, two), "tv": total_variation(one, two)}
     statistic, threshold = signal.effect
@@ -162,16 +187,16 @@ def finding(signal: Signal, reference: Profile, current: Profile, seed: int, few
             name = names[at]
             cluster = -1 if name == ELSEWHERE else labels.index(name)
             rows = np.flatnonzero(after == cluster)
-            terms.append(_told(name, shares[name], column, rows, reference, current))
+            terms.append(_told(name, shares[name], column, rows, reference, told))
     most = sorted(names, key=lambda name: -abs(shares[name][1] - shares[name][0]))[:2]
-    told = "; ".join(f"{_short(name)} {share(shares[name][0])} → {share(shares[name][1])}" for name in most)
+    why = "; ".join(f"{_short(name)} {share(shares[name][0])} → {share(shares[name][1])}" for name in most)
     if terms and terms[0].text.startswith(ELSEWHERE):
-        told = f"{terms[0].text}: {share(terms[0].reference)} → {share(terms[0].current)}"
+        why = f"{terms[0].text}: {share(terms[0].reference)} → {share(terms[0].current)}"
     return (
         Finding(
             name=signal.name, group=signal.group, kind="category", statistic=statistic, value=others[statistic],
             threshold=threshold, test=tested.test, p=tested.p, q=math.nan, drifted=False,
-            why=f"{signal.name} has another mix: {told}", n_reference=len(before), n_current=len(after), others=others,
+            why=f"{signal.name} has another mix: {why}", n_reference=len(before), n_current=len(after), others=others,
             shape=of_categories(names, one, two), terms=tuple(terms),
         ),
         "",
@@ -209,7 +234,7 @@ def labels_of(topics: Topics, sample: Sample, reference: Profile) -> list[str]:
     found: list[str] = []
     assigned = topics.assigned(sample)
     for at in range(len(topics.centres)):
-        column = topics.column if len(topics.words) else "input"
+        column = topics.column if len(topics.words) else _TEXTS[topics.column]
         words = distinguishing(sample.where(assigned == at), sample.where(assigned != at), column, names)
         told = ", ".join(words[:3])
         label = told or f"topic {at + 1}"
@@ -250,15 +275,14 @@ def distinguishing(some: Sample, others: Sample, column: str, names: Mapping[int
 
 
 def _told(
-    name: str, shares: tuple[float, float], column: str, rows: NDArray[np.int64], reference: Profile, current: Profile
+    name: str, shares: tuple[float, float], column: str, rows: NDArray[np.int64], reference: Profile, current: Sample
 ) -> Term:
     assert reference.sample is not None
-    assert current.sample is not None
-    mask = np.zeros(len(current.sample), dtype=bool)
+    mask = np.zeros(len(current), dtype=bool)
     mask[rows] = True
-    texts = [text for text in current.sample.where(mask).texts(column) if text][:3]
+    texts = [text for text in current.where(mask).texts(column) if text][:3]
     if name == ELSEWHERE:
-        words = distinguishing(current.sample.where(mask), reference.sample, column)[:4]
+        words = distinguishing(current.where(mask), reference.sample, column)[:4]
         name = f"{ELSEWHERE} ({', '.join(words)})" if words else ELSEWHERE
     return Term(name, shares[0], shares[1], tuple(cut(text) for text in texts))
 

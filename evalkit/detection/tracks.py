@@ -114,6 +114,16 @@ class Ruler:
         """The topic that a track is the share of; -1: none."""
         return -1 if track.part == topics.ELSEWHERE else self._labels[track.signal].index(track.part)
 
+    def placed(self, track: Track, sample: Sample) -> Floats:
+        """How much each row shows the track of a topic or of an embedding (n,); NaN of a row without a vector."""
+        if track.signal in self._placed:
+            at = [one.name for one in self._made[track.signal]].index(track.name)
+            found: Floats = self._placed[track.signal].placed(sample)[:, at]
+            return found
+        fitted = self.topics[track.signal]
+        hits = (fitted.assigned(sample) == self.cluster(track)).astype(np.float64)
+        return np.where(fitted.known(sample), hits, np.nan)
+
     # --- measuring ---
 
     def measure(self, frame: Frame, windows: Codes, count: int) -> Sums:
@@ -147,12 +157,12 @@ class Ruler:
                 self._terms(found, signal, sample, windows, count, own=own)
             elif signal.name in self.topics:
                 fitted = self.topics[signal.name]
-                assigned = fitted.assigned(sample)
+                assigned, known = fitted.assigned(sample), fitted.known(sample)
                 for track in self._made[signal.name]:
-                    hits = assigned == self.cluster(track)
-                    _sum(found, track.name, hits.astype(np.float64), windows, count)
+                    hits = np.where(known, assigned == self.cluster(track), np.nan)
+                    _sum(found, track.name, hits, windows, count)
             elif signal.name in self._placed:
-                placed = self._placed[signal.name].placed(sample, signal.needs[0])
+                placed = self._placed[signal.name].placed(sample)
                 for track, column in zip(self._made[signal.name], placed.T):
                     _sum(found, track.name, column, windows, count)
             elif signal.sampled and signal.measure is not None:
@@ -250,7 +260,7 @@ class Ruler:
         if found is None:
             return ()
         self.topics[signal.name] = found
-        assigned = found.assigned(held)
+        assigned = found.assigned(held.where(found.known(held)))
         self._labels[signal.name] = topics.labels_of(found, fitted, self.reference)
         parts = [*self._labels[signal.name], topics.ELSEWHERE]
         hits = [*((assigned == at).sum() for at in range(len(found.centres))), (assigned < 0).sum()]

@@ -34,6 +34,8 @@ def finding(signal: Signal, reference: Profile, current: Profile, seed: int, few
             return None, f"the {name} sample has {len(vectors)} vectors; {fewest} are needed"
         sides.append(vectors[:MOST])
     x, y = sides
+    if (why := unlike(reference.sample, current.sample, column)) is not None:
+        return None, why
     if x.shape[1] != y.shape[1]:
         return None, f"vectors have {x.shape[1]} dimensions in the reference and {y.shape[1]} now"
     tested = mmd(x, y, seed=seed)
@@ -55,16 +57,35 @@ def finding(signal: Signal, reference: Profile, current: Profile, seed: int, few
     )  # fmt: skip
 
 
+def unlike(reference: Sample | None, current: Sample | None, column: str) -> str | None:
+    """Why the vectors of two samples say nothing about each other: they come from different models."""
+    if reference is None or current is None:
+        return None
+    before, now = reference.maker(column), current.maker(column)
+    if before == now:
+        return None
+    named = [f"made by {short(maker)}" if maker else "the logs' own" for maker in (before, now)]
+    return f"the vectors of the reference are {named[0]}, and those of now {named[1]}"
+
+
+def short(maker: str) -> str:
+    """A backend's identity without its options."""
+    return maker.partition(":{")[0]
+
+
 @dataclass(frozen=True)
 class Projection:
     """The directions in which the reference's vectors vary most, and where these lie on them.
 
     Attributes:
         mean: (d,); ``axes`` (components, d), unit vectors over the standard deviation along them.
+        column: of the vectors; ``maker``: what made them.
     """
 
     mean: Floats
     axes: Floats
+    column: str
+    maker: str
 
     @classmethod
     def fit(cls, sample: Sample, column: str) -> Projection | None:
@@ -78,12 +99,12 @@ class Projection:
         _, scale, axes = np.linalg.svd(vectors - mean, full_matrices=False)
         sd = scale / math.sqrt(len(vectors) - 1.0)
         kept = [at for at in range(min(COMPONENTS, len(sd))) if sd[at] > 1e-9]
-        return cls(mean, np.array([axes[at] / sd[at] for at in kept])) if kept else None
+        return cls(mean, np.array([axes[at] / sd[at] for at in kept]), column, sample.maker(column)) if kept else None
 
-    def placed(self, sample: Sample, column: str) -> Floats:
+    def placed(self, sample: Sample) -> Floats:
         """Each row on the components (n, components), in standard deviations of the reference; NaN without a vector."""
-        vectors, rows = sample.vectors(column)
+        vectors, rows = sample.vectors(self.column)
         found = np.full((len(sample), len(self.axes)), np.nan)
-        if vectors.shape[1] == len(self.mean):
+        if vectors.shape[1] == len(self.mean) and sample.maker(self.column) == self.maker:
             found[rows] = np.clip((vectors - self.mean) @ self.axes.T, -4.0, 4.0)
         return found
