@@ -29,6 +29,7 @@ _KINDS: dict[Capability, str] = {
     "classify": "kind: transformers with a classifier can",
     "logprobs": "kind: openai and kind: vllm can, where the server does",
 }
+_WRONG = (EvalkitError, TypeError, ValueError, OSError)
 
 
 def check_backends(
@@ -59,13 +60,28 @@ def check_backends(
                 at.get(spec.line, top).fault(what, hint)
 
 
+def check_backend(node: Node, spec: BackendSpec, wanted: Capability) -> None:
+    """Note at ``node`` that a backend cannot be, or cannot do what is wanted; nothing is loaded for it."""
+    try:
+        can = _capabilities(spec)
+    except _WRONG as error:
+        node.fault(f"{node.label}: {str(error).partition(chr(10))[0]}")
+        return
+    if wanted not in can:
+        named = "the backend" if spec.name == node.label else f"the backend {spec.name}"
+        node.fault(f"{node.label}: {named} (kind: {spec.kind}) cannot {_WORDS[wanted]}", _KINDS.get(wanted))
+
+
+def _capabilities(spec: BackendSpec) -> frozenset[Capability]:
+    options: dict[str, Any] = {key: value for key, value in spec.options.items() if not key.endswith("_env")}
+    return frozenset(getattr(find("backend", spec.kind)(**options), "can", ("chat",)))
+
+
 def _can(top: Node, entries: Sequence[Node], spec: BackendSpec) -> frozenset[Capability] | None:
     """What a backend can do; None, and a problem noted, where there is no such backend."""
-    options: dict[str, Any] = {key: value for key, value in spec.options.items() if not key.endswith("_env")}
     try:
-        backend = find("backend", spec.kind)(**options)
-        return frozenset(getattr(backend, "can", ("chat",)))
-    except (EvalkitError, TypeError, ValueError, OSError) as error:
+        return _capabilities(spec)
+    except _WRONG as error:
         at, said = top.child("backends"), str(error).partition("\n")[0]
         if spec.name in (at.value or {}):
             at.child(spec.name).fault(f"backends.{spec.name}: {said}")

@@ -71,32 +71,36 @@ def read_backends(node: Node | None, home: Home) -> dict[str, BackendSpec]:
         return backends
     for entry in node.items():
         name = str(entry.steps[-1])
-        backends[name] = BackendSpec(name, "", line=entry.line)  # known by name, whatever is wrong with it
-        if not entry.mapping(expected="a mapping such as {kind: openai, model: NAME}"):
-            continue
-        kind_node = entry.get("kind")
-        if kind_node is None:
-            entry.fault(f"{entry.label} lacks `kind`", f"one of {listed('backend')}")
-            continue
-        kind = kind_node.text()
-        cls = registered(kind_node, "backend", kind) if kind else None
-        for key in entry.value:
-            if key.endswith("_env") and entry.get(key) is not None:
-                environment_name(entry.child(key))
-        if cls is None:
-            continue
-        options = {key: value for key, value in entry.value.items() if key != "kind"}
-        fields = option_fields(cls)
-        if fields:
-            own = {key: value for key, value in options.items() if not (key.endswith("_env") and key[:-4] in fields)}
-            checked = check(entry, cls, own, called=f"the backend {kind}", read=home.document, find=home.place)
-            if checked is None:
-                continue
-            options = {**options, **checked}
-        if getattr(cls, "local", False) and "model" in options:
-            options["model"] = _local(options["model"], home)
-        backends[name] = BackendSpec(name, str(kind), options, entry.line)
+        backends[name] = read_backend(entry, name, home) or BackendSpec(name, "", line=entry.line)  # known by name all the same
     return backends
+
+
+def read_backend(entry: Node, name: str, home: Home) -> BackendSpec | None:
+    """One backend, with the options that its class takes; None after saying what is wrong."""
+    if not entry.mapping(expected="a mapping such as {kind: openai, model: NAME}"):
+        return None
+    kind_node = entry.get("kind")
+    if kind_node is None:
+        entry.fault(f"{entry.label} lacks `kind`", f"one of {listed('backend')}")
+        return None
+    kind = kind_node.text()
+    cls = registered(kind_node, "backend", kind) if kind else None
+    for key in entry.value:
+        if key.endswith("_env") and entry.get(key) is not None:
+            environment_name(entry.child(key))
+    if cls is None:
+        return None
+    options = {key: value for key, value in entry.value.items() if key != "kind"}
+    fields = option_fields(cls)
+    if fields:
+        own = {key: value for key, value in options.items() if not (key.endswith("_env") and key[:-4] in fields)}
+        checked = check(entry, cls, own, called=f"the backend {kind}", read=home.document, find=home.place)
+        if checked is None:
+            return None
+        options = {**options, **checked}
+    if getattr(cls, "local", False) and "model" in options:
+        options["model"] = _local(options["model"], home)
+    return BackendSpec(name, str(kind), options, entry.line)
 
 
 def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) -> Metrics:
