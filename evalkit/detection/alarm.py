@@ -19,7 +19,7 @@ from evalkit.core.times import MONTH
 from evalkit.core.watched import Status
 from evalkit.detection.look import Expectations, Look
 from evalkit.detection.season import SHIFTS, Expectation
-from evalkit.detection.tails import LIMIT, evidence, quantile
+from evalkit.detection.tails import LIMIT, evidence, quantile, stretched
 from evalkit.stats.multiple import adjust
 from evalkit.stats.normal import normal_quantile
 from evalkit.stats.sums import Floats
@@ -256,10 +256,10 @@ class Watcher:
             shift, before = state.told[:, 1] / state.told[:, 0], state.told[:, 2] / state.told[:, 0]
         shown = state.side != 0.0
         status = np.select([~there, ~judged, shown & ~closed], [3, 2, 1], 0)
-        reach = self._reach * look.deviation
+        low, high = (look.centre + look.deviation * stretched(sign * self._reach, look.skew) for sign in (-1.0, 1.0))
         verdicts = Verdicts({
-            "value": values, "expected": look.centre, "low": tracks.inside(look.centre - reach),
-            "high": tracks.inside(look.centre + reach), "n": sizes, "z": look.t, "p": look.p, "q": q, "status": status,
+            "value": values, "expected": look.centre, "low": tracks.inside(low),
+            "high": tracks.inside(high), "n": sizes, "z": look.t, "p": look.p, "q": q, "status": status,
             "opened": opened, "closed": closed, "side": state.side, "slow": state.slow,
             "since": np.where(closed, state.over_since, np.where(shown, state.begun, np.nan)),
             "before": np.where(shown, before, np.nan), "after": np.where(shown, before + shift, np.nan),
@@ -323,12 +323,12 @@ class Watcher:
         offset = np.clip(
             np.take_along_axis(shifts.reshape(len(q), -1), idle.argmax(axis=1)[:, None], axis=1)[:, 0], -floors, floors
         )
-        # A jump is dated by the chart of large shifts; where that has not risen, it is this window.
+        # A jump is dated by the chart of large shifts; where that has not risen, or for something smaller, it is this window.
         every, upward = np.arange(len(q)), np.where(look.t < 0.0, 1, 0)
         located = (every, len(SHIFTS), upward)
-        alone = rise[located] <= 0.0
-        moved = np.where(alone, look.residual, shifts[located]) * np.where(upward, -1.0, 1.0)
-        jump = free & (q <= self.plan.level) & (moved >= floors)
+        signs = np.where(upward, -1.0, 1.0)
+        alone = (rise[located] <= 0.0) | (signs * shifts[located] < floors)
+        jump = free & (q <= self.plan.level) & (signs * np.where(alone, look.residual, shifts[located]) >= floors)
         best = np.argmax(np.where(alarms, rise / self._bounds[:, :, None], -1.0).reshape(len(q), -1), axis=1)
         side = np.where(jump, upward, best % 2)
         picked = (every, np.where(jump, len(SHIFTS), best // 2), side)
@@ -360,7 +360,7 @@ class Watcher:
 def _bounds(plan: Plan, one: Expectation) -> list[float]:
     """How high each chart of a track must rise; the one that only locates has no bound."""
     peaks = one.peaks or (0.0,) * len(SHIFTS)
-    told = [max(plan.threshold(shift, one.df_slow) * one.persistence, _CEILING * peak) for shift, peak in zip(SHIFTS, peaks)]
+    told = [max(plan.threshold(shift, one.df) * one.persistence, _CEILING * peak) for shift, peak in zip(SHIFTS, peaks)]
     return [*told, math.inf]
 
 

@@ -15,6 +15,8 @@ from evalkit.detection.season import MOST, Expectation, Terms, average, bounded_
 from evalkit.detection.tails import p_value, score, tempered
 from evalkit.stats.sums import Floats
 
+_MOST_VARIED = 0.5  # of a rate: noise that is larger yet is not taken for more skewed
+
 
 class Look(NamedTuple):
     """A window of all tracks; every array has shape (tracks,), and is NaN where nothing was measured.
@@ -109,7 +111,7 @@ class Expectations:
         z = step / unit
         # Rates: counts in sampling, and noise that is even on the scale of log odds.
         sampled = np.sqrt(variances * ratio) * (sampling / total) ** 1.5
-        varied = ratio * np.sqrt(spread) * odds  # a lognormal's coefficient of variation
+        varied = np.clip(ratio * np.sqrt(spread) * odds, -_MOST_VARIED, _MOST_VARIED)  # a lognormal's coefficient of variation
         skew = np.where(
             self.is_rate, odds * sampled + varied * (3.0 + varied**2) * (spread / total) ** 1.5, self.skew * sampled
         )

@@ -21,6 +21,7 @@ _MEMORIES = np.array([0.0, 0.2, 0.4, 0.6, 0.75, 0.85, 0.92, 0.96, 0.985])
 _FINE = 5
 _OUTLYING = 3.0  # standard deviations from which a residual counts linearly
 _SIGNIFICANT = 2.71  # twice the log-likelihood: 5 % of a parameter on the edge of its range
+_CONFIDENCE = 0.9
 _LONGEST = 20_000  # windows that the noise is learned from: the newest
 
 
@@ -36,14 +37,12 @@ class Learned(NamedTuple):
     """Noise, and how well it is known.
 
     Attributes:
-        persistence: long-run variance of innovations under the noises that the residuals allow, over that under ``noise``: the
-            mean over likely ones, weighted by likelihood.
-        df: degrees of freedom of a chi-square that varies as much as they do.
+        persistence: long-run variance of residuals over that under ``noise``, at the most with 90 % confidence: noises that the
+            residuals allow, weighted by their likelihood.
     """
 
     noise: Noise
     persistence: float
-    df: float
 
 
 def fit_noise(residuals: Floats, sampling: Floats, steps: Floats) -> Learned:
@@ -70,13 +69,12 @@ def fit_noise(residuals: Floats, sampling: Floats, steps: Floats) -> Learned:
         if 2.0 * (likelihood[at] - likelihood[without]) < _SIGNIFICANT:
             at = without
     weights = np.exp(likelihood - likelihood.max())
-    weights /= weights.sum()
     # Volume may grow, and sampling then hides less of the noise than it did in the reference.
     long_run = 0.5 * float(np.median(sampling)) + total * share * (1.0 + memory) / (1.0 - memory)
     ratio = long_run / max(float(long_run[at]), 1e-300)
-    mean = float(weights @ ratio)
-    spread = float(weights @ (ratio - mean) ** 2)
-    return Learned(Noise(total * float(share[at]), float(memory[at])), max(mean, 1.0), 2.0 * mean**2 / max(spread, 1e-9))
+    order = np.argsort(ratio)
+    sure = order[int(np.searchsorted(np.cumsum(weights[order]), _CONFIDENCE * weights.sum()))]
+    return Learned(Noise(total * float(share[at]), float(memory[at])), max(float(ratio[sure]), 1.0))
 
 
 def whiten(columns: Floats, sampling: Floats, steps: Floats, noise: Noise) -> Floats:

@@ -24,6 +24,7 @@ _WINDOWS_A_TERM = 6  # at least, else the term is not looked for
 _OUTLYING = 3.0
 _RARELY = 0.25  # of a rate: seasons take it no lower
 _UNLIKELY = 14.0  # of BIC over the least: choices of terms a thousandth as likely as the best, and less, are left out
+_GOLDEN = 0.5 * (math.sqrt(5.0) - 1.0)  # its multiples spread evenly over 0 to 1
 _SKEWED = 50  # windows from which skewness is learned
 
 
@@ -56,8 +57,7 @@ class Expectation:
         tail, scale: Student's t of the reference's normal scores; tail is infinite for normal ones.
         skew: skewness of a window's value over its sampling standard deviation; of rates it follows from the rate.
         rate: the probability under which variances are told, for rates; else None.
-        persistence: long-run variance of innovations over 1, as likely values of the noise have it on average; it is known as
-            well as on ``df_slow`` degrees of freedom.
+        persistence: long-run variance of residuals over that of ``noise``, at the most with 90 % confidence.
         peaks: the highest each slow chart rose within the reference, in the order of `SHIFTS`.
     """
 
@@ -73,7 +73,6 @@ class Expectation:
     skew: float = 0.0
     rate: float | None = None
     persistence: float = 1.0
-    df_slow: float = math.inf
     peaks: tuple[float, ...] = ()
 
     @staticmethod
@@ -140,8 +139,7 @@ class Expectation:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; infinities are null."""
-        told = asdict(self) | {"terms": list(self.terms), "tail": self.tail if math.isfinite(self.tail) else None}
-        return told | {"df_slow": self.df_slow if math.isfinite(self.df_slow) else None}
+        return asdict(self) | {"terms": list(self.terms), "tail": self.tail if math.isfinite(self.tail) else None}
 
     @staticmethod
     def from_json(told: Mapping[str, Any]) -> Expectation:
@@ -154,7 +152,6 @@ class Expectation:
                 "covariance": tuple(tuple(row) for row in told["covariance"]),
                 "noise": Noise(**told["noise"]),
                 "tail": math.inf if told["tail"] is None else told["tail"],
-                "df_slow": math.inf if told["df_slow"] is None else told["df_slow"],
                 "peaks": tuple(told["peaks"]),
             }
         )
@@ -243,7 +240,7 @@ def _fit(windows: _Windows, season: Season) -> Expectation:
     centre = float(np.average(windows.values, weights=1.0 / windows.variances))  # taken out for the digits' sake
     expected = bounded(np.full(n, centre), windows.rate)
     noise, terms, count = Noise(float(np.var(windows.values))), widest, float(widest.columns)
-    coefficients, covariance, learned = np.zeros(0), np.zeros((0, 0)), Learned(noise, 1.0, math.inf)
+    coefficients, covariance, learned = np.zeros(0), np.zeros((0, 0)), Learned(noise, 1.0)
     # All terms at first, then as likely ones have them on average; the noise is learned from what they leave.
     for average_of in (False, True, True):
         white = _whitened(windows, np.column_stack([columns, windows.values - centre]), expected, noise)
@@ -285,13 +282,15 @@ def _finished(
     else:
         skews = (1.0 - 2.0 * expected) / (expected * (1.0 - expected)) * share
     scores = score(z, skews)
-    tail, scale = tails_of(scores) if n >= 20 else (math.inf, float(np.sqrt(np.mean(scores**2))))
+    # Scores of few counts have few values; spread over each, they are as normal as the counts are Poisson.
+    spread = scores if windows.rate is None else score(z, skews, np.arange(1.0, n + 1.0) * _GOLDEN % 1.0)
+    tail, scale = tails_of(spread) if n >= 20 else (math.inf, float(np.sqrt(np.mean(spread**2))))
     scale = max(scale, 1.0) if tail == math.inf else scale
     counted = tempered(z, scores, scores / scale, np.full(n, tail))
     return Expectation(
         width=windows.width, windows=n, terms=terms, coefficients=tuple(coefficients.tolist()),
         covariance=tuple(tuple(row) for row in covariance.tolist()), noise=noise, df=max(n - count - 1.0, 1.0),
-        tail=tail, scale=scale, skew=skew, rate=windows.rate, persistence=learned.persistence, df_slow=learned.df,
+        tail=tail, scale=scale, skew=skew, rate=windows.rate, persistence=learned.persistence,
         peaks=tuple(max(_peak(evidence(counted, skews, shift, side)) for side in (1.0, -1.0)) for shift in SHIFTS),
     )  # fmt: skip
 

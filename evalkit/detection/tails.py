@@ -6,28 +6,45 @@ exact for rare events, the normal distribution as g goes to 0, and close to a su
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from evalkit.stats.sums import Floats
 
 _LEAST_SKEW = 0.002  # below it the count is normal to three digits, four standard deviations out
+_MOST_SKEW = 2.0  # that the approximation of quantiles is good for
 _LEAST_RATE = 0.1  # the lowest share of its rate that a count is suspected to have fallen to
 LIMIT = 4.0  # normal scores beyond it say no more
 
 
-def score(z: Floats, skew: Floats) -> Floats:
-    """The normal score of ``z``: mid-p of the count, so that it is neither too rare nor too common on average."""
+def score(z: Floats, skew: Floats, within: NDArray[Any] | float = 0.5) -> Floats:
+    """The normal score of ``z``: mid-p of the count, so that it is neither too rare nor too common on average.
+
+    ``within`` (0 to 1) is where in a count's own probability the score lies: spread evenly, scores of counts are normal.
+    """
     from scipy.special import gammainc, gammaincc, ndtri
 
     g = np.where(skew < 0.0, -1.0, 1.0) * np.maximum(np.abs(skew), _LEAST_SKEW)
     rate = 1.0 / g**2
     count = np.maximum(rate + z / g, 0.0)
-    above = 0.5 * (np.where(count > 0.0, gammainc(np.maximum(count, 1e-300), rate), 1.0) + gammainc(count + 1.0, rate))
-    below = 0.5 * (np.where(count > 0.0, gammaincc(np.maximum(count, 1e-300), rate), 0.0) + gammaincc(count + 1.0, rate))
+    some = np.maximum(count, 1e-300)
+    above = (1.0 - within) * np.where(count > 0.0, gammainc(some, rate), 1.0) + within * gammainc(count + 1.0, rate)
+    below = (1.0 - within) * np.where(count > 0.0, gammaincc(some, rate), 0.0) + within * gammaincc(count + 1.0, rate)
     smaller = np.clip(np.minimum(above, below), 1e-300, 0.5)
     side = np.where(above < below, 1.0, -1.0) * np.sign(g)
     told: Floats = side * -ndtri(smaller)
+    return told
+
+
+def stretched(normal: Floats, skew: Floats) -> Floats:
+    """The ``z`` that has this normal score, about.
+
+    Source: Wilson & Hilferty (1931), the cube of a normal variable.
+    """
+    g = np.where(skew < 0.0, -1.0, 1.0) * np.clip(np.abs(skew), _LEAST_SKEW, _MOST_SKEW)
+    told: Floats = 2.0 / g * (np.maximum(1.0 + g / 6.0 * (normal - g / 6.0), 0.0) ** 3 - 1.0)
     return told
 
 

@@ -168,9 +168,24 @@ def test_a_normal_monday_is_no_alarm_and_one_at_night_is():
 def test_the_band_is_where_a_window_alone_would_alarm():
     plan = Plan(1, HOUR)
     one = watched([0.0], plan=plan)[0]
-    assert (one.expected, one.low) == (0.0, -one.high)
+    assert one.expected == 0.0
+    assert one.low == pytest.approx(-one.high, rel=0.01)
     assert opened(watched([one.high * 1.01], plan=plan)) == [0]
     assert opened(watched([one.high * 0.99], plan=plan)) == []
+
+
+def test_the_band_of_a_rare_rate_is_as_skewed_as_its_counts():
+    rare = Expectation(HOUR, 10**6, Terms(), (0.005,), ((0.0,),), Noise(), df=1e6, rate=0.005)
+    one = watched([0.005], expectation=rare, variance=0.005 * 0.995 / 400, n=400)[0]
+    assert one.low == 0.0
+    assert opened(watched([math.ceil(400 * one.high + 1) / 400], expectation=rare, variance=0.005 * 0.995 / 400, n=400)) == [0]
+    assert opened(watched([math.floor(400 * one.high - 1) / 400], expectation=rare, variance=0.005 * 0.995 / 400, n=400)) == []
+
+
+def test_what_was_never_seen_and_is_common_now_is_a_jump():
+    never = Expectation.fit(MONDAY + HOUR * np.arange(672), np.zeros(672), np.full(672, 1e-5 / 100), HOUR, rate=1e-5)
+    verdicts = watched([0.0] * 5 + [0.01] + [0.0] * 4 + [0.05], expectation=never, variance=1e-5 / 100, floor=0.02)
+    assert opened(verdicts) == [10]
 
 
 def test_p_is_the_normal_ones_and_q_adjusts_it_over_the_tracks():
@@ -249,7 +264,7 @@ def test_half_the_budget_is_jumps_and_half_is_slow(budget, df):
     tracks, windows = 2_000, 300
     plan = Plan(tracks, HOUR, budget * tracks)  # a track's budget is ``budget`` a month
     rng = np.random.default_rng(int(df + budget))
-    known = Expectation(HOUR, 10**6, Terms(), (0.0,), ((0.0,),), Noise(), df=df, df_slow=df)
+    known = Expectation(HOUR, 10**6, Terms(), (0.0,), ((0.0,),), Noise(), df=df)
     scale = np.sqrt(rng.chisquare(df, size=tracks) / df)  # what a reference would have taken for the deviation
     watcher = Watcher(plan, {str(at): known for at in range(tracks)})
     state, jumps, slow = watcher.start(), 0, 0

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
 
-from evalkit.detection.tails import LIMIT, evidence, p_value, quantile, score, tails_of, tempered
+from evalkit.detection.tails import LIMIT, evidence, p_value, quantile, score, stretched, tails_of, tempered
 
 
 @settings(max_examples=60, deadline=None)
@@ -58,10 +58,25 @@ def test_a_value_counts_at_most_four_deviations_in_a_sum():
     assert tempered(z, z, z, never) == pytest.approx([-LIMIT, -2.0, 0.0, 2.0, LIMIT])
 
 
+@pytest.mark.parametrize("rate", [0.05, 0.3, 1.0, 20.0])
+def test_counts_spread_over_their_probabilities_are_normal(rate):
+    z = (np.random.default_rng(2).poisson(rate, 2_000) - rate) / math.sqrt(rate)
+    spread = score(z, np.full(2_000, 1 / math.sqrt(rate)), np.arange(1.0, 2_001.0) * 0.618033988749895 % 1.0)
+    assert stats.kstest(spread, "norm").pvalue > 0.01
+    assert tails_of(spread)[0] == math.inf
+
+
 def test_heavy_tails_are_drawn_in():
     z = np.array([1.0, 3.0])
     drawn = tempered(z, z, z, np.full(2, 4.0))
     assert drawn == pytest.approx(stats.norm.isf(stats.t.sf(z, 4)))
+
+
+@pytest.mark.parametrize("rate", [1.0, 4.0, 40.0])
+def test_a_score_stretched_is_about_the_count_again(rate):
+    skew = np.full(4, 1 / math.sqrt(rate))
+    z = (np.array([0.5, 1, 1.5, 2]) * rate - rate) / math.sqrt(rate)
+    assert stretched(score(z, skew), skew) == pytest.approx(z, abs=0.1 + 0.05 * np.abs(z).max())
 
 
 def test_p_and_quantile_belong_together():
