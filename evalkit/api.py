@@ -304,7 +304,7 @@ def drift(
 
     Args:
         current: a path, pattern or folder of Parquet, JSONL or CSV files, ``sql:QUERY``, a data frame, or a list of mappings.
-        reference: the same, or a profile that was saved (``.profile``).
+        reference: the same, a profile that was saved (``.profile``), or a suite, whose inputs are compared and nothing else.
         config: the keys of the command's ``--config``, or the path of such a file: ``{"slices": ["model"]}``.
 
     Returns:

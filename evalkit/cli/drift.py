@@ -10,8 +10,10 @@ import typer
 
 def drift(
     current: Annotated[str, typer.Argument(help="Logs: a file, a pattern, a folder (Parquet, JSONL, CSV), or sql:QUERY.")],
-    reference: Annotated[Optional[str], typer.Option(help="What they are held against: logs, or a saved .profile.")] = None,
-    config: Annotated[Optional[Path], typer.Option(help="YAML: level, signals, slices, off, fields.")] = None,
+    reference: Annotated[
+        Optional[str], typer.Option(help="What they are held against: logs, a saved .profile, or a suite.")
+    ] = None,
+    config: Annotated[Optional[Path], typer.Option(help="YAML: level, signals, slices, off, fields, metrics.")] = None,
     slice_: Annotated[
         Optional[list[str]], typer.Option("--slice", metavar="COLUMN", help="Look at each value of this column. Repeatable.")
     ] = None,

@@ -12,12 +12,14 @@ from evalkit.core.drift import Drift, Off
 from evalkit.core.errors import Problem, SpecError
 from evalkit.detection.compare import compare
 from evalkit.detection.kept import SUFFIX, from_bytes, to_bytes
-from evalkit.detection.profile import Profile
+from evalkit.detection.profile import Profile, relabelled
 from evalkit.detection.signal import Signal
 from evalkit.detection.switch import Switched
 from evalkit.logs.read import opened
+from evalkit.monitor.measures import with_metrics, with_scores
 from evalkit.monitor.own import own_signals
 from evalkit.monitor.reading import Reading, profile
+from evalkit.monitor.suited import suited
 from evalkit.specs.drift import DriftSpec
 from evalkit.store.files import write_bytes
 
@@ -29,24 +31,34 @@ def drift(
 
     Args:
         current, reference: paths, patterns, folders, queries, data frames or lists of mappings; the reference may be a
-            profile that was saved (``.profile``).
+            profile that was saved (``.profile``), or a suite by path or name: then inputs are compared, and nothing else.
 
     Raises:
         SpecError: logs that cannot be read, without rows, or with no signal in common.
     """
     spec, clock = spec or DriftSpec(), time.perf_counter()
-    before, switched = _reference(reference, spec, memory, threads)
+    suite = suited(reference)
+    if suite is not None:
+        spec = replace(spec, slices=(), metrics=())
+        before, switched = _reference(suite.rows, DriftSpec(seed=spec.seed, rows=spec.rows), memory, threads)
+        before = relabelled(before, f"suite {suite.name}")
+    else:
+        before, switched = _reference(reference, spec, memory, threads)
     with opened(current, memory=memory, threads=threads) as log:
         reading = Reading.of(log, spec)
-        now = reading.switched(spec, own_signals())
+        now = with_metrics(reading.switched(spec, own_signals()), reading, spec)
+        if suite is not None:
+            now, switched = _inputs(now), _inputs(switched)
         shared, off = _shared(now, before, switched)
         if not shared:
             raise SpecError(Problem(log.label, "has no signal in common with the reference", "see fields: in --config"))
         after = profile(reading, replace(now, signals=shared), spec, threads=threads)
+        after = with_scores(after, shared, reading, spec)
     if not after.n:
         raise SpecError(Problem(after.label, "has no rows"))
     found = compare(before, after, shared, level=spec.level, seed=spec.seed, off=off, fewest=spec.fewest)
-    return replace(found, seconds=time.perf_counter() - clock)
+    notes = found.notes if suite is None else (suite.note, *found.notes)
+    return replace(found, notes=notes, seconds=time.perf_counter() - clock)
 
 
 def saved(
@@ -79,11 +91,19 @@ def _reference(reference: Any, spec: DriftSpec, memory: str | None, threads: int
             raise SpecError(Problem(str(reference), f"the profile cannot be read ({error.strerror})")) from None
     with opened(reference, memory=memory, threads=threads) as log:
         reading = Reading.of(log, spec)
-        switched = reading.switched(spec, own_signals())
+        switched = with_metrics(reading.switched(spec, own_signals()), reading, spec)
         found = profile(reading, switched, spec, threads=threads)
         if not found.n:
             raise SpecError(Problem(log.label, "has no rows"))
-        return found, switched
+        return with_scores(found, switched.signals, reading, spec), switched
+
+
+def _inputs(switched: Switched | None) -> Switched:
+    """The signals of what goes in; words of outputs are not counted either."""
+    assert switched is not None
+    on = tuple(one for one in switched.signals if one.group == "input" and one.name != "prompt_version")
+    off = tuple(one for one in switched.off if one.name.startswith("input."))
+    return replace(switched, signals=on, off=off, words=tuple(name for name in switched.words if name == "input"))
 
 
 def _shared(now: Switched, before: Profile, switched: Switched | None) -> tuple[tuple[Signal, ...], Sequence[Off]]:

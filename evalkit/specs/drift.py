@@ -7,12 +7,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from evalkit.core.contracts import CorpusMetric, Metric
 from evalkit.core.errors import Problem, SpecError
 from evalkit.records.canonical import COLUMNS
+from evalkit.specs.embedded import read_embed
+from evalkit.specs.home import Home
+from evalkit.specs.metrics import read_metrics, spread_entry
 from evalkit.specs.node import Node
+from evalkit.specs.suite import BackendSpec, MetricSpec
 from evalkit.specs.tree import MAX_BYTES, Tree, decode, read_tree
 
-KEYS = ("level", "seed", "signals", "slices", "off", "fields", "rows", "fewest", "examples")
+KEYS = ("level", "seed", "signals", "slices", "off", "fields", "rows", "fewest", "examples", "metrics", "embed", "embed_rows")
 _SIGNAL_KEYS = ("statistic", "threshold")
 
 
@@ -38,6 +43,9 @@ class DriftSpec:
         rows: of the sample that slow signals are measured on.
         fewest: values on either side below which a signal says nothing.
         examples: whether a saved profile keeps example texts.
+        metrics: whose scores of the sampled rows are compared too.
+        embed: what gives sampled texts vectors, where the log has none.
+        embed_rows: how many rows of either side, or in a monitor of a window on average; 0: as many as the tests can use.
     """
 
     level: float = 0.05
@@ -50,6 +58,9 @@ class DriftSpec:
     fewest: int = 30
     examples: bool = False
     source: str = ""
+    metrics: tuple[MetricSpec, ...] = ()
+    embed: BackendSpec | None = None
+    embed_rows: int = 0
 
 
 def load_drift(path: Path | None) -> DriftSpec:
@@ -61,7 +72,7 @@ def load_drift(path: Path | None) -> DriftSpec:
     if path is None:
         return DriftSpec()
     tree = read_file(path, "drift configuration")
-    found = read_drift(Node(tree), str(path))
+    found = read_drift(Node(tree), str(path), Home.of(path, Path.cwd()))
     tree.raise_problems()
     return found
 
@@ -73,7 +84,7 @@ def drift_of(told: Mapping[str, object]) -> DriftSpec:
         SpecError: every problem at once; a place is the name of a key.
     """
     tree = Tree(dict(told), "")
-    found = read_drift(Node(tree))
+    found = read_drift(Node(tree), home=Home.of(None, Path.cwd()))
     tree.raise_problems()
     return found
 
@@ -93,13 +104,17 @@ def read_file(path: Path, what: str) -> Tree:
     return read_tree(decode(data, str(path), size), str(path))
 
 
-def read_drift(node: Node, source: str = "") -> DriftSpec:
-    """Checked; problems are noted in the tree, and what is wrong keeps its default."""
+def read_drift(node: Node, source: str = "", home: Home | None = None) -> DriftSpec:
+    """Checked; problems are noted in the tree, and what is wrong keeps its default.
+
+    Args:
+        home: where the files of metrics are looked up; without one, there are no metrics.
+    """
     plain = DriftSpec(source=source)
     if not node.mapping(KEYS):
         return plain
     level, seed, rows, fewest = node.get("level"), node.get("seed"), node.get("rows"), node.get("fewest")
-    slices, off, examples = node.get("slices"), node.get("off"), node.get("examples")
+    slices, off, examples, embedded = (node.get(key) for key in ("slices", "off", "examples", "embed_rows"))
     return DriftSpec(
         level=(level.share() if level else None) or plain.level,
         seed=(seed.whole(0) if seed else None) or plain.seed,
@@ -111,6 +126,9 @@ def read_drift(node: Node, source: str = "") -> DriftSpec:
         fewest=(fewest.whole(2) if fewest else None) or plain.fewest,
         examples=bool(examples.flag()) if examples else False,
         source=source,
+        metrics=_metrics(node.get("metrics"), home),
+        embed=read_embed(node.get("embed"), home) if home else None,  # a monitor may name its own
+        embed_rows=(embedded.whole(30, 100_000) if embedded else None) or plain.embed_rows,
     )
 
 
@@ -135,3 +153,24 @@ def _signals(node: Node | None) -> dict[str, SignalSpec]:
             (statistic.text() if statistic else None) or "", math.nan if least is None else least, one.line
         )
     return found
+
+
+def _metrics(node: Node | None, home: Home | None) -> tuple[MetricSpec, ...]:
+    """Metrics that need no model; a sample of a thousand rows is no place to ask one."""
+    if node is None:
+        return ()
+    if home is None:
+        node.fault(f"{node.label}: a monitor has its metrics elsewhere", "write judge_sample: [{metric: …}]")
+        return ()
+    if isinstance(node.value, list):
+        for entry in node.items():
+            spread_entry(entry)
+    found: list[MetricSpec] = []
+    for spec in read_metrics(node, {}, home).specs:
+        if isinstance(spec.metric, CorpusMetric):
+            node.fault(f"{node.label}: {spec.label} has no value of a single record", "rows are what is compared")
+        elif not isinstance(spec.metric, Metric):
+            node.fault(f"{node.label}: {spec.label} asks a model", "a monitor's judge_sample does, to a budget")
+        else:
+            found.append(spec)
+    return tuple(found)
