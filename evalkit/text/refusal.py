@@ -38,7 +38,7 @@ def refusal(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
         beginnings = pc.binary_slice(chunk.view(raw), 0, REACH).view(chunk.type)  # a character cut in two matches nothing
         flags = np.zeros(len(chunk), dtype=bool)
         left = np.flatnonzero(_matches(beginnings, _joined(HINT)))
-        for each in _expressions() if len(left) else ():
+        for each in expressions() if len(left) else ():
             matched = _matches(beginnings.take(pa.array(left)), each)
             flags[left[matched]] = True
             left = left[~matched]
@@ -47,7 +47,7 @@ def refusal(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
 
 
 @cache
-def _expressions() -> tuple[str, ...]:
+def expressions() -> tuple[str, ...]:
     """A regular expression a language.
 
     RE2 has no look-around and no back-reference: its time is linear in the text. All languages in one would take a hundred

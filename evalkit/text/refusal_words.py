@@ -55,6 +55,9 @@ PARTS = {
         |will have to|['’]ll have to) (?:respectfully |politely )?(?:decline|refuse) to|(?:refuse|decline) to
         |do(?: not|n['’]t)
     """,
+    "SORRY": r"""
+        (?:(?:so |i['’]?m |i am |very |really |we['’]?re )*(?:sorry|afraid|apologi[sz]e)[,.!—– -]*(?:but )?(?:that )?)
+    """,
     "SUBJECT": r"""
         (?:but |so |and |however,? |unfortunately,? |therefore,? |that )*(?:i|we) ?(?:really |just |simply\x20
         |unfortunately |still |also )*
@@ -68,15 +71,9 @@ PARTS = {
 
 PATTERNS = {
     "en": r"""
-        <SUBJECT>(?:<CANNOT>) <DEED>
-
-        (?:(?:so |i['’]?m |i am |very |really |we['’]?re )*(?:sorry|afraid)[,.!—– -]*(?:but )?(?:that )?
-        |unfortunately,? )(?:i )?(?:cannot|can['’]t|unable to) <DEED>
+        (?:<SORRY>?<SUBJECT>(?:<CANNOT>)|(?:<SORRY>|unfortunately,? )(?:i )?(?:cannot|can['’]t|unable to)) <DEED>
 
         (?:cannot|can['’]t|unable to) (?:(?:help|assist)(?: you)?(?: with (?:that|this|your)|[.!]|$)|comply\b)
-
-        (?:so |i['’]m |i am |very |really )*(?:sorry|afraid
-        |apologi[sz]e)[,.!—– -]*(?:but )?(?:that )?<SUBJECT>(?:<CANNOT>) <DEED>
 
         (?:but |and |however,? |unfortunately,? )*as an? <MODEL>,? (?:i|it) ?(?:can(?:no|['’])t|can not
         |do(?:es)?(?: not|n['’]t)|(?:am|['’]m|is) (?:\S+ )?(?:not|unable)|won['’]t|will not|have no|must (?:decline
