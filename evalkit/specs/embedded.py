@@ -14,17 +14,17 @@ from evalkit.specs.suite import BackendSpec
 _EXAMPLE = "{kind: transformers, model: PATH}"
 
 
-def read_embed(node: Node | None, home: Home, backends: Mapping[str, BackendSpec]) -> BackendSpec | None:
+def read_embed(node: Node | None, home: Home, backends: Mapping[str, BackendSpec] | None = None) -> BackendSpec | None:
     """A backend as a suite has it, or the name of a monitor's; problems are noted in the tree.
 
     Args:
-        backends: that may be named: those of a monitor.
+        backends: that may be named: those of a monitor; None: none.
     """
     if node is None:
         return None
     if not isinstance(node.value, str):
         found = read_backend(node, node.label, home)
-    elif node.value in backends:
+    elif backends and node.value in backends:
         found = backends[node.value]
     else:
         hint = suggest(node.value, backends) if backends else f"write a backend: {_EXAMPLE}"

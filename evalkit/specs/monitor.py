@@ -6,7 +6,7 @@ import hashlib
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.core.registry import content_folders
 from evalkit.core.times import duration, moment
 from evalkit.specs.drift import DriftSpec, read_drift, read_file
+from evalkit.specs.embedded import read_embed
 from evalkit.specs.home import Home
 from evalkit.specs.judged import JudgeSample, read_judged
 from evalkit.specs.metrics import read_backends
@@ -119,13 +120,16 @@ def _read(tree: Tree, home: Home, path: Path, environment: Mapping[str, str] | N
     stamp, budget, season, minimum = (top.get(key) for key in ("timestamp", "false_alarms_per_month", "season", "minimum"))
     report, link, memory, sentinel = (top.get(key) for key in ("report", "link", "memory", "sentinel"))
     prices = read_prices(top.get("prices"))
-    judged = read_judged(top, read_backends(top.get("backends"), home), prices, home)
+    backends = read_backends(top.get("backends"), home)
+    judged = read_judged(top, backends, prices, home)
     told = name.text("a name") if name else path.stem
     if name and told is not None and not _NAME.match(told):
         name.fault(f"name wants letters, digits, dots, _ and -, and found {quote(told)}")
     spec = read_drift(drift, str(path)) if drift else DriftSpec(source=str(path))
     if stamp and (column := stamp.text("the name of a column")) is not None and column != "timestamp":
-        spec = DriftSpec(**{**vars(spec), "fields": {**spec.fields, "timestamp": column}})
+        spec = replace(spec, fields={**spec.fields, "timestamp": column})
+    if drift:
+        spec = replace(spec, embed=read_embed(drift.get("embed"), home, backends))
     found = MonitorSpec(
         name=told or "",
         path=path,
