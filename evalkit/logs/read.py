@@ -80,7 +80,7 @@ class Log:
         cursor = self.connection.cursor()  # a result that is still being read would end with the connection's next query
         try:
             with self.explained():
-                cursor.execute("SET TimeZone = 'UTC'")
+                _quiet(cursor)
                 if self._frame is not None:
                     cursor.register(_TABLE, self._frame)
                 relation = cursor.sql(sql)
@@ -225,9 +225,15 @@ def _configure(connection: duckdb.DuckDBPyConnection, folder: str, memory: str, 
         raise SpecError(Problem(f"--memory {quote(memory)}", "is no size", "write 2GB or 1500MB")) from error
     connection.execute(f"SET threads = {int(threads)}")
     connection.execute(f"SET temp_directory = {literal(folder)}")
-    connection.execute("SET TimeZone = 'UTC'")
+    _quiet(connection)
     for name in ("autoinstall_known_extensions", "autoload_known_extensions", "preserve_insertion_order"):
         connection.execute(f"SET {name} = false")  # nothing is fetched over a network; rows have no order here
+
+
+def _quiet(connection: duckdb.DuckDBPyConnection) -> None:
+    """What each connection has for itself: times in UTC, and no bar of progress amid what a command prints."""
+    connection.execute("SET TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
 
 
 def _named(connection: duckdb.DuckDBPyConnection, text: str, folder: Path) -> Log:

@@ -187,7 +187,7 @@ class Staging:
 
 def _add(store: LogStore, staged: Sequence[Path], cells: bool) -> Added:
     names = "[" + ", ".join(literal(str(path)) for path in staged) + "]"
-    with opened(f"sql:SELECT * FROM read_parquet({names}, union_by_name=true)", memory="1GB", threads=2) as log:
+    with opened(f"sql:SELECT * FROM read_parquet({names}, union_by_name=true)", memory="600MB", threads=2) as log:
         content = f"hash({identifier('input')}, {identifier('output')})"
         log.run(
             f"CREATE TEMP TABLE staged AS SELECT {ROW} AS r, {DAY} AS day, {DERIVED} AS derived, id, {content} AS content, "

@@ -387,4 +387,4 @@ def test_memory_stays_flat(folder):
         command = [sys.executable, "-c", MEASURE, f"{n}.jsonl", f"store-{n}"]
         return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
-    assert peak(1_000_000) < peak(100_000) + 700
+    assert peak(1_000_000) < peak(100_000) + 600
