@@ -114,13 +114,15 @@ class Ruler:
         """The topic that a track is the share of; -1: none."""
         return -1 if track.part == topics.ELSEWHERE else self._labels[track.signal].index(track.part)
 
-    def placed(self, track: Track, sample: Sample) -> Floats:
-        """How much each row shows the track of a topic or of an embedding (n,); NaN of a row without a vector."""
+    def placed(self, track: Track, sample: Sample) -> Floats | None:
+        """How much each row shows the track of a topic or of an embedding (n,), NaN without a vector; None of other tracks."""
         if track.signal in self._placed:
             at = [one.name for one in self._made[track.signal]].index(track.name)
             found: Floats = self._placed[track.signal].placed(sample)[:, at]
             return found
-        fitted = self.topics[track.signal]
+        fitted = self.topics.get(track.signal)
+        if fitted is None:
+            return None
         hits = (fitted.assigned(sample) == self.cluster(track)).astype(np.float64)
         return np.where(fitted.known(sample), hits, np.nan)
 

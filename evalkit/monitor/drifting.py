@@ -16,6 +16,7 @@ from evalkit.detection.profile import Profile, relabelled
 from evalkit.detection.signal import Signal
 from evalkit.detection.switch import Switched
 from evalkit.logs.read import opened
+from evalkit.monitor.embedding import Embedder, embedder_of
 from evalkit.monitor.measures import with_metrics, with_scores
 from evalkit.monitor.own import own_signals
 from evalkit.monitor.reading import Reading, profile
@@ -36,28 +37,37 @@ def drift(
     Raises:
         SpecError: logs that cannot be read, without rows, or with no signal in common.
     """
-    spec, clock = spec or DriftSpec(), time.perf_counter()
-    suite = suited(reference)
+    spec = spec or DriftSpec()
+    with embedder_of(spec) as embedder:
+        return _compared(current, reference, spec, embedder, memory, threads)
+
+
+def _compared(
+    current: Any, reference: Any, spec: DriftSpec, embedder: Embedder | None, memory: str | None, threads: int | None
+) -> Drift:
+    clock, suite = time.perf_counter(), suited(reference)
     if suite is not None:
         spec = replace(spec, slices=(), metrics=())
-        before, switched = _reference(suite.rows, DriftSpec(seed=spec.seed, rows=spec.rows), memory, threads)
+        plain = DriftSpec(seed=spec.seed, rows=spec.rows, embed_rows=spec.embed_rows)
+        before, switched = _reference(suite.rows, plain, embedder, memory, threads)
         before = relabelled(before, f"suite {suite.name}")
     else:
-        before, switched = _reference(reference, spec, memory, threads)
+        before, switched = _reference(reference, spec, embedder, memory, threads)
     with opened(current, memory=memory, threads=threads) as log:
-        reading = Reading.of(log, spec)
+        reading = Reading.of(log, spec, embedder)
         now = with_metrics(reading.switched(spec, own_signals()), reading, spec)
         if suite is not None:
             now, switched = _inputs(now), _inputs(switched)
         shared, off = _shared(now, before, switched)
         if not shared:
             raise SpecError(Problem(log.label, "has no signal in common with the reference", "see fields: in --config"))
+        reading.try_out(shared)
         after = profile(reading, replace(now, signals=shared), spec, threads=threads)
         after = with_scores(after, shared, reading, spec)
     if not after.n:
         raise SpecError(Problem(after.label, "has no rows"))
     found = compare(before, after, shared, level=spec.level, seed=spec.seed, off=off, fewest=spec.fewest)
-    notes = found.notes if suite is None else (suite.note, *found.notes)
+    notes = (*((suite.note,) if suite else ()), *found.notes, *(embedder.warnings if embedder else ()))
     return replace(found, notes=notes, seconds=time.perf_counter() - clock)
 
 
@@ -72,7 +82,8 @@ def saved(
     spec = spec or DriftSpec()
     if path.suffix != SUFFIX:
         raise SpecError(Problem(str(path), "is no name for a profile", f"end it in {SUFFIX}: {path.with_suffix(SUFFIX)}"))
-    found, _ = _reference(source, spec, memory, threads)
+    with embedder_of(spec) as embedder:
+        found, _ = _reference(source, spec, embedder, memory, threads)
     write_bytes(path, to_bytes(found, examples=spec.examples))
     return found
 
@@ -82,7 +93,9 @@ def is_profile(reference: Any) -> bool:
     return isinstance(reference, (str, Path)) and str(reference).endswith(SUFFIX)
 
 
-def _reference(reference: Any, spec: DriftSpec, memory: str | None, threads: int | None) -> tuple[Profile, Switched | None]:
+def _reference(
+    reference: Any, spec: DriftSpec, embedder: Embedder | None, memory: str | None, threads: int | None
+) -> tuple[Profile, Switched | None]:
     if is_profile(reference):
         path = Path(reference)
         try:
@@ -90,8 +103,9 @@ def _reference(reference: Any, spec: DriftSpec, memory: str | None, threads: int
         except OSError as error:
             raise SpecError(Problem(str(reference), f"the profile cannot be read ({error.strerror})")) from None
     with opened(reference, memory=memory, threads=threads) as log:
-        reading = Reading.of(log, spec)
+        reading = Reading.of(log, spec, embedder)
         switched = with_metrics(reading.switched(spec, own_signals()), reading, spec)
+        reading.try_out(switched.signals)
         found = profile(reading, switched, spec, threads=threads)
         if not found.n:
             raise SpecError(Problem(log.label, "has no rows"))

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from evalkit.detection import unseen
 from evalkit.detection.profile import sampled
 from evalkit.detection.sample import LABEL, NUMBER, RAW, Sample
-from evalkit.detection.signal import TEXTS
+from evalkit.detection.signal import TEXTS, Signal
 from evalkit.detection.switch import Switched
 from evalkit.detection.tracks import REST, Track
 from evalkit.detection.unseen import cut
+from evalkit.monitor.embedding import WINDOW
 from evalkit.monitor.reading import Reading
 from evalkit.monitor.reference import Learned
 
@@ -30,7 +31,7 @@ def examples_of(
     if not len(sample):
         return []
     signal = next(one for one in switched.signals if one.name == track.signal)
-    sample = sampled(sample, (signal,))
+    sample = reading.embedded(sampled(sample, (signal,)), _embedding(switched, learned, track), WINDOW)
     told = _told(sample, learned, track)
     if track.by is not None and sample.has(LABEL + track.by[0]):
         told = np.where([one == track.by[1] for one in sample.labels(track.by[0])], told, np.nan)
@@ -57,9 +58,12 @@ def _told(sample: Sample, learned: Learned, track: Track) -> NDArray[np.float64]
             known = {one.part for one in learned.ruler.tracks.values() if one.signal == track.signal}
             return np.array([np.nan if one is None else float(one not in known) for one in labels])
         return np.array([np.nan if one is None else float(one == track.part) for one in labels])
-    column = next((name for name in TEXTS if track.signal == f"{name}.topics"), None)
+    placed = learned.ruler.placed(track, sample)
+    return placed if placed is not None else np.full(len(sample), 0.0)
+
+
+def _embedding(switched: Switched, learned: Learned, track: Track) -> list[Signal]:
+    """The signal of the vectors that the track is of."""
     fitted = learned.ruler.topics.get(track.signal)
-    if column is not None and fitted is not None:
-        hits: NDArray[np.float64] = (fitted.assigned(sample) == learned.ruler.cluster(track)).astype(np.float64)
-        return hits
-    return np.full(len(sample), 0.0)
+    column = fitted.column if fitted is not None else ""
+    return [one for one in switched.signals if one.kind == "vector" and (one.name == track.signal or column in one.needs)]

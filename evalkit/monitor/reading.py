@@ -16,13 +16,14 @@ from evalkit.core.errors import Problem, SpecError, nearest, quote
 from evalkit.detection.frame import Frame
 from evalkit.detection.profile import Builder, Profile
 from evalkit.detection.sample import KEY, LABEL, RAW, VECTOR, Sample
-from evalkit.detection.signal import TEXTS, Signal
+from evalkit.detection.signal import EMBEDDINGS, TEXTS, Signal
 from evalkit.detection.switch import Sort, Switched, switch
+from evalkit.detection.vectors import MOST
 from evalkit.logs.read import Log, identifier, is_number, is_time, literal, seconds_of
 from evalkit.specs.drift import DriftSpec
 
 if TYPE_CHECKING:
-    pass
+    from evalkit.monitor.embedding import Embedder
 
 ROWS = 65_536  # in a batch: some 20 MB of texts
 SAMPLED = 8_192
@@ -30,13 +31,14 @@ SAMPLED = 8_192
 
 @dataclass(frozen=True)
 class Reading:
-    """A log whose columns are known by their canonical names."""
+    """A log whose columns are known by their canonical names, and what embeds its sampled rows."""
 
     log: Log
     fields: Mapping[str, str]  # canonical → own
+    embedder: Embedder | None = None
 
     @classmethod
-    def of(cls, log: Log, spec: DriftSpec) -> Reading:
+    def of(cls, log: Log, spec: DriftSpec, embedder: Embedder | None = None) -> Reading:
         """With the renamings of a configuration.
 
         Raises:
@@ -49,7 +51,7 @@ class Reading:
                 raise SpecError(Problem(spec.source or log.label, f"fields: {name}: no column {quote(own)}", hint))
         taken = set(spec.fields.values())
         plain = {name: name for name in log.columns if name not in taken and name not in spec.fields}
-        return cls(log, {**spec.fields, **plain})
+        return cls(log, {**spec.fields, **plain}, embedder)
 
     @cached_property
     def sorts(self) -> dict[str, Sort]:
@@ -109,7 +111,30 @@ class Reading:
 
     def switched(self, spec: DriftSpec, further: Sequence[Signal] = ()) -> Switched:
         """The signals that this log has columns for."""
-        return switch(self.sorts, spec, distinct=self.distinct, further=further, source=self.log.label)
+        return switch(self.sorts, spec, distinct=self.distinct, further=further, made=self.made, source=self.log.label)
+
+    @property
+    def made(self) -> tuple[str, ...]:
+        """The columns of vectors that the log lacks, and that sampled rows get."""
+        told = EMBEDDINGS.items() if self.embedder is not None else ()
+        return tuple(column for text, column in told if text in self.fields and column not in self.fields)
+
+    def embedded(self, sample: Sample, signals: Sequence[Signal], rows: int) -> Sample:
+        """A sample with the vectors that signals need and the log lacks, in as many rows."""
+        needed = self._needed(signals)
+        return self.embedder.embedded(sample, needed, rows) if self.embedder is not None and needed else sample
+
+    def try_out(self, signals: Sequence[Signal]) -> None:
+        """Embed one text, where signals will need vectors.
+
+        Raises:
+            SpecError: the backend gives none.
+        """
+        if self.embedder is not None and self._needed(signals):
+            self.embedder.try_out()
+
+    def _needed(self, signals: Sequence[Signal]) -> set[str]:
+        return {column for signal in signals for column in signal.needs if column in self.made}
 
     def frames(self, columns: Sequence[str], where: str | None = None) -> Iterator[Frame]:
         """All rows, some at a time."""
@@ -186,6 +211,8 @@ def profile(
             builder.add(waiting.popleft().result())
     wanted = any(signal.sampled or signal.kind in ("terms", "vector") for signal in switched.signals)
     sample = reading.sample(switched, spec.rows, where) if wanted else None
+    if sample is not None:
+        sample = reading.embedded(sample, switched.signals, spec.embed_rows or MOST)
     return builder.profile(sample, label or reading.log.label)
 
 

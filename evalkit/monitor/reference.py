@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,10 +16,12 @@ from evalkit.core.errors import Problem, SpecError
 from evalkit.core.times import iso, span
 from evalkit.detection.frame import Frame
 from evalkit.detection.profile import Profile, sampled
+from evalkit.detection.sample import KEY
 from evalkit.detection.season import LEAST_WINDOWS, Expectation, Season
 from evalkit.detection.signal import Signal
 from evalkit.detection.switch import Switched
 from evalkit.detection.tracks import Ruler, Sums, added
+from evalkit.monitor.embedding import WINDOW
 from evalkit.monitor.reading import Reading, between, profile
 from evalkit.specs.drift import DriftSpec
 
@@ -71,6 +73,10 @@ class Learned:
     share: float
     dark: tuple[Off, ...]
 
+    def embedded(self, spec: DriftSpec) -> float:
+        """The share of rows that are embedded, where the logs carry no vectors."""
+        return share_of(spec.embed_rows or WINDOW, len(self.history.starts), self.profile.n, self.share)
+
     def facts(self) -> str:
         """All but the profile, as JSON: the file beside it."""
         told = {
@@ -112,7 +118,8 @@ def learn(
         SpecError: there are no rows, or too few windows of them.
     """
     where = between(reading, start, end)
-    found = profile(reading, switched, spec, where=where, label=f"{iso(start)} – {iso(end)}")
+    whole = replace(spec, embed_rows=0)  # windows have few
+    found = profile(reading, switched, whole, where=where, label=f"{iso(start)} – {iso(end)}")
     place = spec.source or reading.log.label
     if not found.n:
         raise SpecError(Problem(place, f"reference: the logs have no rows from {iso(start)} to {iso(end)}"))
@@ -121,18 +128,27 @@ def learn(
         what = f"the reference has {len(windows)} windows of {span(width)}; at least {LEAST_WINDOWS} are needed"
         raise SpecError(Problem(place, what, "take a longer reference, or narrower windows"))
     ruler = Ruler(switched.signals, found, spec.seed)
-    share = min(1.0, PER_WINDOW * len(windows) / found.n)
-    sums = measured(reading, switched, ruler, windows, width, share, own=True)
+    share = share_of(PER_WINDOW, len(windows), found.n)
+    embedded = share_of(spec.embed_rows or WINDOW, len(windows), found.n, share)
+    sums = measured(reading, switched, ruler, windows, width, share, own=True, embedded=embedded)
     history = _history(windows, sums)
     expectations, dark = _expected(ruler, history, width, season, minimum)
+    if reading.embedder is not None and reading.embedder.refused:
+        why = "the reference was not embedded, for the backend answered nobody; `evalkit monitor run --fresh` learns it anew"
+        made = {one.name for one in switched.signals if set(one.needs) & set(reading.made)}
+        dark = [replace(one, why=why) if one.name in made else one for one in dark]
     return Learned(found, ruler, expectations, history, share, tuple(dark))
 
 
 def measured(
     reading: Reading, switched: Switched, ruler: Ruler, windows: NDArray[np.float64], width: float, share: float, *,
-    own: bool = False,
+    own: bool = False, embedded: float = 0.0,
 ) -> Sums:  # fmt: skip
-    """Sums of every track over windows that follow each other: one pass over all rows, and one over the sampled ones."""
+    """Sums of every track over windows that follow each other: one pass over all rows, and one over the sampled ones.
+
+    Args:
+        embedded: share of the rows that get vectors where the log has none.
+    """
     start, end, count = float(windows[0]), float(windows[-1]) + width, len(windows)
     where = between(reading, start, end)
 
@@ -146,9 +162,16 @@ def measured(
         if any(signal.sampled or signal.kind == "terms" or signal.compare for signal in ruler.signals):
             for sample in reading.some(switched, share, where):
                 times = Frame(sample.table).numbers("raw:timestamp")
+                below = np.searchsorted(sample.table.column(KEY).to_numpy(), np.uint64(min(int(embedded * 2.0**64), 2**64 - 1)))
+                sample = reading.embedded(sample, ruler.signals, int(below))
                 yield ruler.measure_sample(sampled(sample, ruler.signals), codes(times), count, own=own)
 
     return added(parts())
+
+
+def share_of(rows: int, windows: int, n: int, most: float = 1.0) -> float:
+    """The share of ``n`` rows that is so many in each window, on average."""
+    return min(most, rows * windows / n)
 
 
 def starts_between(start: float, end: float, width: float) -> NDArray[np.float64]:
@@ -193,6 +216,9 @@ def _expected(
         with np.errstate(divide="ignore"):
             variances = np.where(sizes > 0, track.variance / sizes, np.nan)
         expectations[name] = Expectation.fit(history.starts, values, variances, width, season=season, rate=track.rate)
+    seen = {ruler.tracks[name].signal for name in expectations} | {one.name for one in dark}
+    few = f"fewer than {LEAST_WINDOWS} windows of the reference have {minimum} rows of it"
+    dark += [Off(signal.name, few) for signal in ruler.signals if signal.name not in seen]
     return expectations, dark
 
 

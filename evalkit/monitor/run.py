@@ -8,7 +8,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -28,6 +28,7 @@ from evalkit.detection.tracks import Track, parts_of
 from evalkit.detection.wording import changed
 from evalkit.logs.read import opened
 from evalkit.monitor.deliver import Delivery, Parcel, deliver, export
+from evalkit.monitor.embedding import WINDOW, embedder_of
 from evalkit.monitor.examples import examples_of
 from evalkit.monitor.judging import Judging, blame_of
 from evalkit.monitor.own import own_signals
@@ -70,8 +71,8 @@ def run_monitor(spec: MonitorSpec, catalog: Catalog, *, now: float, fresh: bool 
     folder = catalog.home / "monitors" / spec.name
     with _locked(folder):
         store = MonitorStore(catalog, spec.name)
-        with opened(spec.source, memory=spec.memory) as log:
-            session = _Session(spec, store, folder, Reading.of(log, spec.drift))
+        with opened(spec.source, memory=spec.memory) as log, embedder_of(spec.drift, catalog.home) as embedder:
+            session = _Session(spec, store, folder, Reading.of(log, spec.drift, embedder))
             with session.judging:
                 session.prepare(fresh)
                 processed = session.process(now)
@@ -82,7 +83,8 @@ def run_monitor(spec: MonitorSpec, catalog: Catalog, *, now: float, fresh: bool 
         write_text(reports / "report.html", watched_html(found))
         write_text(reports / "report.md", watched_markdown(found))
         write_text(reports / "report.json", watched_json(found))
-        warnings = [*session.judging.warnings, *(_deliver(store, spec, figures) if send else ())]
+        troubles = [*session.judging.warnings, *(embedder.warnings if embedder else ())]
+        warnings = [*troubles, *(_deliver(store, spec, figures) if send else ())]
         if not send and (waiting := store.waiting()):
             warnings.append(f"{len(waiting)} alerts wait for a run without --no-alerts")
         return Ran(found, processed, reports, tuple(warnings), figures[1])
@@ -158,6 +160,8 @@ class _Session:
         told = (spec.window, spec.reference, spec.season, spec.minimum, spec.budget, repr(spec.drift.slices), spec.drift.seed)
         fields = sorted(spec.drift.fields.items())
         judged = [self.judging.identity] if spec.judge_samples else []
+        embedder = self.reading.embedder
+        judged += [embedder.identity, str(spec.drift.embed_rows)] if embedder is not None else []
         return hashlib.sha256(repr((told, names, fields, spec.drift.rows, *judged)).encode()).hexdigest()
 
     # --- windows ---
@@ -186,7 +190,10 @@ class _Session:
         self.judging.begin(windows)
         for first in range(0, len(windows), AT_ONCE):
             some = windows[first : first + AT_ONCE]
-            sums = measured(self.reading, self.switched, self.learned.ruler, some, self.spec.window, self.learned.share)
+            sums = measured(
+                self.reading, self.switched, self.learned.ruler, some, self.spec.window, self.learned.share,
+                embedded=self.learned.embedded(self.spec.drift),
+            )  # fmt: skip
             rows = self.reading.counts(
                 float(some[0]), float(some[-1]) + self.spec.window, self.spec.window, origin_of(self.spec.window)
             )
@@ -265,7 +272,8 @@ class _Session:
             return None
         where = between(self.reading, newest, newest + self.spec.window)
         label = f"{iso(newest)} – {iso(newest + self.spec.window)}"
-        current = profile(self.reading, self.switched, self.spec.drift, where=where, label=label)
+        spec = replace(self.spec.drift, embed_rows=self.spec.drift.embed_rows or WINDOW)
+        current = profile(self.reading, self.switched, spec, where=where, label=label)
         if not current.n:
             return None
         return compare(
