@@ -39,6 +39,7 @@ class Stream:
     Attributes:
         times: shape (windows,).
         values, sizes: shape (windows, tracks).
+        means: what ranks and judges mean before sampling, shape (windows, 20).
         width: of a window, seconds.
     """
 
@@ -46,6 +47,7 @@ class Stream:
     values: Any
     sizes: Any
     width: float
+    means: Any = None
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ def drawn(
 
     sizes = np.concatenate([np.repeat(rows[:, None], 30, axis=1), np.repeat(read[:, None], 10, axis=1)], axis=1)
     values = np.where(sizes > 0, np.concatenate(found, axis=1), np.nan)
-    return Stream(times, values, sizes.astype(float), HOUR)
+    return Stream(times, values, sizes.astype(float), HOUR, np.concatenate([rank, judged], axis=1))
 
 
 def pooled(stream: Stream, width: float) -> Stream:
