@@ -22,14 +22,15 @@ from evalkit.detection.vocabulary import Vocabulary
 SUFFIX = ".profile"
 FORMAT = 1
 _KINDS: dict[str, type[Numbers | Flags | Categories]] = {"numbers": Numbers, "flags": Flags, "categories": Categories}
-_FACTS, _ARRAYS, _SAMPLE = "facts.json", "arrays.npz", "sample.parquet"
+_FACTS, _ARRAYS, _SAMPLE, _WINDOWS = "facts.json", "arrays.npz", "sample.parquet", "windows.json"
 
 
-def to_bytes(profile: Profile, *, examples: bool = False) -> bytes:
+def to_bytes(profile: Profile, *, examples: bool = False, windows: str = "") -> bytes:
     """The content of the file.
 
     Args:
         examples: keep the sampled rows' own texts; without them, only what was measured of them and their words' hashes.
+        windows: what a monitor has learned of the windows of these rows.
     """
     arrays: dict[str, NDArray[Any]] = {}
     facts = {
@@ -60,7 +61,15 @@ def to_bytes(profile: Profile, *, examples: bool = False) -> bytes:
             held = io.BytesIO()
             pq.write_table((profile.sample if examples else profile.sample.without_rows()).table, held, compression="zstd")
             _write(file, _SAMPLE, held.getvalue())
+        if windows:
+            _write(file, _WINDOWS, windows.encode())
     return kept.getvalue()
+
+
+def windows_in(data: bytes) -> str:
+    """What a monitor has learned of the windows of a profile's rows; "" where no monitor made it."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        return file.read(_WINDOWS).decode() if _WINDOWS in file.namelist() else ""
 
 
 def from_bytes(data: bytes, name: str) -> Profile:

@@ -19,6 +19,7 @@ Sort = Literal["number", "flag", "text", "time", "vector", "texts", "other"]  # 
 
 # Columns that say who or which, not what: they differ between any two sets of logs.
 IDENTITIES = ("id", "timestamp", "session_id", "user_id", "cluster", "sampling_weight")
+OFF = "switched off"
 NAMES = 200  # a text column of more distinct values is no category
 
 
@@ -141,7 +142,7 @@ def _asked(on: Iterable[Signal], off: Iterable[Off], spec: DriftSpec, columns: I
     gone = list(off)
     for signal in on:
         if any(fnmatchcase(signal.name, pattern) for pattern in spec.off):
-            gone.append(Off(signal.name, "switched off"))
+            gone.append(Off(signal.name, OFF))
             continue
         for pattern, told in spec.signals.items():
             if not fnmatchcase(signal.name, pattern):

@@ -72,14 +72,16 @@ class Learned:
     history: History
     share: float
     dark: tuple[Off, ...]
+    width: float = 0.0  # of a window, seconds
 
     def embedded(self, spec: DriftSpec) -> float:
         """The share of rows that are embedded, where the logs carry no vectors."""
         return share_of(spec.embed_rows or WINDOW, len(self.history.starts), self.profile.n, self.share)
 
     def facts(self) -> str:
-        """All but the profile, as JSON: the file beside it."""
+        """All but the profile, as JSON."""
         told = {
+            "width": self.width,
             "expectations": {name: one.to_json() for name, one in self.expectations.items()},
             "history": self.history.to_json(),
             "share": self.share,
@@ -89,7 +91,7 @@ class Learned:
 
     @classmethod
     def kept(cls, found: Profile, facts: str, signals: Sequence[Signal], seed: int) -> Learned:
-        """From its two files."""
+        """From its file; signals that it does not know are dark."""
         told = json.loads(facts)
         return cls(
             found,
@@ -98,6 +100,7 @@ class Learned:
             History.from_json(told["history"]),
             float(told["share"]),
             tuple(Off(name, why) for name, why in told["dark"]),
+            float(told["width"]),
         )
 
 
@@ -137,7 +140,7 @@ def learn(
         why = "the reference was not embedded, for the backend answered nobody; `evalkit monitor run --fresh` learns it anew"
         made = {one.name for one in switched.signals if set(one.needs) & set(reading.made)}
         dark = [replace(one, why=why) if one.name in made else one for one in dark]
-    return Learned(found, ruler, expectations, history, share, tuple(dark))
+    return Learned(found, ruler, expectations, history, share, tuple(dark), width)
 
 
 def measured(

@@ -22,8 +22,9 @@ from evalkit.detection.alarm import Plan, State, Verdict, Watcher
 from evalkit.detection.alarm import Reading as Measured
 from evalkit.detection.case import Case, Cases, gather
 from evalkit.detection.compare import compare
-from evalkit.detection.kept import from_bytes, to_bytes
+from evalkit.detection.kept import from_bytes, to_bytes, windows_in
 from evalkit.detection.season import Season
+from evalkit.detection.switch import OFF
 from evalkit.detection.tracks import Track, parts_of
 from evalkit.detection.wording import changed
 from evalkit.logs.read import opened
@@ -106,7 +107,6 @@ class _Session:
         self.state: State
         self.cases: dict[str, Case] = {}
         self.profile_at = folder / "reference.profile"
-        self.facts_at = folder / "reference.json"
 
     # --- the reference ---
 
@@ -114,27 +114,27 @@ class _Session:
         """The reference as it was learned, or learned now."""
         plan = self._plan()
         before = None if fresh else self.store.plan()
-        if before is not None and before[0] == plan and self.profile_at.is_file() and self.facts_at.is_file():
-            found = from_bytes(self.profile_at.read_bytes(), str(self.profile_at))
-            self.learned = Learned.kept(found, self.facts_at.read_text(), self.switched.signals, self.spec.drift.seed)
+        if before is not None and before[0] == plan and self.profile_at.is_file():
+            self.learned = self._read(self.profile_at)
         else:
             if before is not None:
                 self.notes.append("the monitor's file has changed: the reference was learned anew, and windows begin anew")
             self.learned = self._learn()
-            write_bytes(self.profile_at, to_bytes(self.learned.profile, examples=self.spec.drift.examples))
-            write_text(self.facts_at, self.learned.facts())
+            kept = to_bytes(self.learned.profile, examples=self.spec.drift.examples, windows=self.learned.facts())
+            write_bytes(self.profile_at, kept)
             self.store.begin(plan)
             before = (plan, None)
         self.learned = self.judging.joined(self.learned, plan, anew=fresh)
         tracks = self.learned.ruler.tracks
-        kept = {name: one for name, one in self.learned.expectations.items() if name in tracks}
-        if not kept:
+        expected = {name: one for name, one in self.learned.expectations.items() if name in tracks}
+        self._missing()
+        if not expected:
             hint = "; ".join(self.judging.warnings) or "take a longer one"
             raise SpecError(Problem(self.spec.drift.source, "no signal of the reference can be watched", hint))
         self.watcher = Watcher(
-            Plan(len(kept), self.spec.window, self.spec.budget, self.spec.minimum),
-            kept,
-            {name: tracks[name].floor for name in kept},
+            Plan(len(expected), self.spec.window, self.spec.budget, self.spec.minimum),
+            expected,
+            {name: tracks[name].floor for name in expected},
         )
         told = before[1] or {}
         self.state = self.watcher.start(told.get("tracks"))
@@ -144,20 +144,55 @@ class _Session:
     def _learn(self) -> Learned:
         spec = self.spec
         if isinstance(spec.reference, Path):
-            raise SpecError(
-                Problem(spec.drift.source, "a monitor learns its windows from logs", "write reference: {from: …, to: …}")
-            )
+            return self._read(spec.reference)
         start, end = spec.reference
         return learn(
             self.reading, self.switched, spec.drift, start=start, end=end, width=spec.window,
             season=cast("Season", spec.season), minimum=spec.minimum,
         )  # fmt: skip
 
+    def _read(self, path: Path) -> Learned:
+        """What was learned, from its file.
+
+        Raises:
+            SpecError: it is no reference of a monitor, or one of other windows.
+        """
+        data = path.read_bytes()
+        found, windows = from_bytes(data, str(path)), windows_in(data)
+        if not windows:
+            what = f"the profile {path.name} knows nothing of windows, for no monitor made it"
+            raise SpecError(
+                Problem(self.spec.drift.source, what, "take the reference.profile of a monitor, or {from: …, to: …}")
+            )
+        learned = Learned.kept(found, windows, self.switched.signals, self.spec.drift.seed)
+        if learned.width != self.spec.window:
+            what = f"the windows of the profile {path.name} are {span(learned.width)} wide, and here {span(self.spec.window)}"
+            raise SpecError(Problem(self.spec.drift.source, what, f"write window: {span(learned.width)}"))
+        return learned
+
+    def _missing(self) -> None:
+        """Say which signals of the reference the logs no longer have: a column that is gone is a change too."""
+        now = {signal.name for signal in self.switched.signals} | {one.name for one in self.switched.off if one.why == OFF}
+        gone = sorted(name for name in self.learned.profile.kinds if name not in now)
+        if gone:
+            some = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
+            self.notes.append(f"the logs no longer have what {some} {'is' if len(gone) == 1 else 'are'} read from")
+
     def _plan(self) -> str:
-        """A hash of all that moves what windows are held against."""
+        """A hash of all that moves what windows are held against; a column that comes or goes begins nothing anew."""
         spec = self.spec
-        names = [(signal.name, signal.statistic, repr(signal.threshold)) for signal in self.switched.signals]
-        told = (spec.window, spec.reference, spec.season, spec.minimum, spec.budget, repr(spec.drift.slices), spec.drift.seed)
+        reference = hashlib.sha256(spec.reference.read_bytes()).digest() if isinstance(spec.reference, Path) else spec.reference
+        names = sorted((name, one.statistic, repr(one.threshold)) for name, one in spec.drift.signals.items())
+        told = (
+            spec.window,
+            reference,
+            spec.season,
+            spec.minimum,
+            spec.budget,
+            spec.drift.slices,
+            spec.drift.off,
+            spec.drift.seed,
+        )
         fields = sorted(spec.drift.fields.items())
         judged = [self.judging.identity] if spec.judge_samples else []
         embedder = self.reading.embedder
@@ -169,10 +204,9 @@ class _Session:
     def due(self, now: float) -> np.ndarray[Any, Any]:
         """Starts of the windows to process: whole ones, over for as long as rows may be late, with a row at or behind them."""
         spec = self.spec
-        assert not isinstance(spec.reference, Path)
         newest = self.store.newest()
         width, origin = spec.window, origin_of(spec.window)
-        begin = spec.reference[1] if newest is None else newest + width
+        begin = float(self.learned.history.starts[-1]) + width if newest is None else newest + width
         _, last = self.reading.span()
         if math.isnan(last):
             return np.zeros(0)

@@ -152,6 +152,10 @@ def _read(tree: Tree, home: Home, path: Path, environment: Mapping[str, str] | N
         link=(link.text("an address") if link else None) or "",
         memory=memory.text("a size such as 2GB") if memory else None,
     )
+    if isinstance(found.reference, Path) and found.judge_samples:
+        top.child("judge_sample").fault(
+            "judge_sample scores rows of the reference too, and a profile has none", "write reference: {from: …, to: …}"
+        )
     if sentinel and not any(sample.asks for sample in judged.samples) and not (tree.problems and top.get("judge_sample")):
         sentinel.fault("sentinel needs a judge", "add judge_sample: {metric: {use: geval, …}}")
     return found

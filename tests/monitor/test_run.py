@@ -124,6 +124,34 @@ def test_another_reference_begins_anew_and_says_so(project: Path) -> None:
     assert any("learned anew" in note for note in found.watched.notes)
 
 
+def test_columns_that_come_and_go_begin_nothing_anew_and_what_is_gone_is_said(project: Path) -> None:
+    table = logs(12.0)
+    path = project_with(project, table)
+    ran(path, 11.0)
+    wider = table.drop_columns(["latency_ms"]).append_column("cost", pa.array([0.5] * table.num_rows))
+    pq.write_table(wider, project / "logs.parquet")
+    found = ran(path, 12.0)
+    assert found.processed == 24
+    assert len(found.watched.windows) == 48
+    assert "the logs no longer have what latency_ms is read from" in found.watched.notes
+
+
+def test_the_reference_of_one_monitor_serves_another(project: Path) -> None:
+    path = project_with(project, logs(12.0))
+    first = ran(path, 12.0)
+    (project / "then.profile").write_bytes((project / ".evalkit/monitors/shop/reference.profile").read_bytes())
+    other = project / "other.yaml"
+    other.write_text(MONITOR.replace("name: shop", "name: other").replace("{from: 2026-09-01, to: 2026-09-11}", "then.profile"))
+    again = ran(other, 12.0)
+    assert again.processed == first.processed == 48
+    assert [(one.name, one.found) for one in again.watched.incidents] == [
+        (one.name, one.found) for one in first.watched.incidents
+    ]
+    other.write_text(other.read_text().replace("window: 1h", "window: 2h"))
+    with pytest.raises(SpecError, match="are 1h wide, and here 2h"):
+        ran(other, 12.0)
+
+
 def test_two_processes_are_not_at_one_monitor(project: Path) -> None:
     path = project_with(project, logs(11.0))
     with _locked(project / ".evalkit" / "monitors" / "shop"), pytest.raises(StoreError, match="another process"):
