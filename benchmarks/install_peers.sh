@@ -1,5 +1,5 @@
 #!/bin/sh
-# The peers of the judge, MMD and text benchmarks, each in an environment of its own under benchmarks/.peers (git-ignored, 6.3 GB).
+# The peers of the judge, MMD, text and drift benchmarks, each in an environment of its own under benchmarks/.peers (git-ignored, 6.3 GB).
 # One that cannot be installed is named at the end, and the benchmark leaves it out.   sh benchmarks/install_peers.sh [NAME]...
 set -u
 cd "$(dirname "$0")" && mkdir -p .peers && cd .peers || exit 1
