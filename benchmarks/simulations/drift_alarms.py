@@ -33,11 +33,11 @@ FOUND_WITHIN = 14 * DAY  # after a drift is complete
 
 def cases() -> Iterator[Case]:
     yield Case("nothing drifts, 4 weeks of reference", 20, {"days": 28, "budgets": (0.25, 1.0, 4.0)})
-    yield Case("2 weeks of reference", 20, {"days": 14, "budgets": (1.0,)})
-    yield Case("8 weeks of reference", 20, {"days": 56, "budgets": (1.0,)})
-    yield Case("windows of a day, 8 weeks", 40, {"days": 56, "budgets": (1.0,), "width": DAY})
-    yield Case("noise twice as large", 20, {"days": 28, "budgets": (1.0,), "noise": 1.2})
-    yield Case("no noise but sampling", 20, {"days": 28, "budgets": (1.0,), "noise": 0.0})
+    yield Case("2 weeks of reference", 10, {"days": 14, "budgets": (1.0,)})
+    yield Case("8 weeks of reference", 10, {"days": 56, "budgets": (1.0,)})
+    yield Case("windows of a day, 8 weeks", 20, {"days": 56, "budgets": (1.0,), "width": DAY})
+    yield Case("noise twice as large", 10, {"days": 28, "budgets": (1.0,), "noise": 1.2})
+    yield Case("no noise but sampling", 10, {"days": 28, "budgets": (1.0,), "noise": 0.0})
     yield Case("four drifts, all at once", 20, {"days": 28, "over": 0.0})
     yield Case("four drifts, over 2 weeks", 20, {"days": 28, "over": 14 * DAY})
 

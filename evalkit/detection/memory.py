@@ -45,19 +45,20 @@ class Learned(NamedTuple):
     persistence: float
 
 
-def fit_noise(residuals: Floats, sampling: Floats, steps: Floats) -> Learned:
+def fit_noise(residuals: Floats, sampling: Floats, steps: Floats, *, rough: bool = False) -> Learned:
     """Maximum likelihood, on a grid and a finer one around its best point; outliers count less.
 
     Args:
         residuals: shape (n,), around a mean of 0.
         sampling: their sampling variances, shape (n,), above 0.
         steps: windows since the one before, shape (n,); 1 where none is missing.
+        rough: the first grid will do.
     """
     residuals, sampling, steps = residuals[-_LONGEST:], sampling[-_LONGEST:], steps[-_LONGEST:]
     total = float(np.mean(np.minimum(residuals**2, 9.0 * np.median(residuals**2) / 0.455 + 1e-300)))
     coarse, likelihood = _grid(_SHARES, _MEMORIES), np.zeros(0)
     share, memory = coarse
-    for finer in (False, True):
+    for finer in (False,) if rough else (False, True):
         if finer:
             at = int(likelihood.argmax())
             share, memory = _grid(_around(_SHARES, coarse[0][at]), _around(_MEMORIES, coarse[1][at]))

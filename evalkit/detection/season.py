@@ -242,7 +242,7 @@ def _fit(windows: _Windows, season: Season) -> Expectation:
     noise, terms, count = Noise(float(np.var(windows.values))), widest, float(widest.columns)
     coefficients, covariance, learned = np.zeros(0), np.zeros((0, 0)), Learned(noise, 1.0)
     # All terms at first, then as likely ones have them on average; the noise is learned from what they leave.
-    for average_of in (False, True, True):
+    for average_of, last in ((False, False), (True, False), (True, True)):
         white = _whitened(windows, np.column_stack([columns, windows.values - centre]), expected, noise)
         white *= np.sqrt(weights)[:, None]
         gram, moment = white.T @ white, float(np.std(windows.values))
@@ -256,7 +256,7 @@ def _fit(windows: _Windows, season: Season) -> Expectation:
         ratio = variance_ratio(expected, windows.rate)
         short = math.sqrt(n / max(n - count, 1.0))  # residuals are smaller than errors
         residuals = (windows.values - expected) / ratio * short
-        learned = fit_noise(residuals, windows.variances / ratio, windows.steps)
+        learned = fit_noise(residuals, windows.variances / ratio, windows.steps, rough=not last)
         noise = learned.noise
     coefficients[0] += centre
     return _finished(windows, terms, coefficients, covariance, count, expected, learned)
