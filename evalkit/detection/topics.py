@@ -25,6 +25,7 @@ MOST, FEWEST = 12, 2  # clusters
 FEATURES = 1_000  # words that clusters are made of
 ELSEWHERE = "none of these"
 _FAR = 0.02  # share of the fitted half that lies further from every cluster than what counts as "none of these"
+_LEAST = 40  # texts that clusters are fitted on
 _STARTS, _ROUNDS = 4, 25
 _TEXTS = {vectors: text for text, vectors in EMBEDDINGS.items()}
 
@@ -61,8 +62,8 @@ class Topics:
         """
         rng = np.random.Generator(np.random.PCG64(seed))
         name = EMBEDDINGS.get(column, "")
-        if embedded and sample.has(VECTOR + name):
-            vectors, _ = sample.vectors(name)
+        vectors, _ = sample.vectors(name)
+        if embedded and len(vectors) >= _LEAST:
             none = np.zeros(0)
             plan = cls(
                 np.zeros((0, vectors.shape[1]), dtype=np.float32), none.astype(np.uint64), none, 0.0, name, sample.maker(name)
@@ -77,7 +78,7 @@ class Topics:
             return None
         vectors = _unit(vectors)
         told = vectors[np.linalg.norm(vectors, axis=1) > 0.5]
-        if len(told) < 40 or not vectors.shape[1]:
+        if len(told) < _LEAST or not vectors.shape[1]:
             return None
         k = int(np.clip(round(math.sqrt(len(told) / 10.0)), FEWEST, MOST))
         centres = spherical_kmeans(told, k, rng)

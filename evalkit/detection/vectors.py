@@ -70,7 +70,7 @@ def unlike(reference: Sample | None, current: Sample | None, column: str) -> str
 
 def short(maker: str) -> str:
     """A backend's identity without its options."""
-    return maker.partition(":{")[0]
+    return maker.partition(":{")[0].rstrip(":")
 
 
 @dataclass(frozen=True)

@@ -209,7 +209,7 @@ def profile(
                 builder.add(waiting.popleft().result())
         while waiting:
             builder.add(waiting.popleft().result())
-    wanted = any(signal.sampled or signal.kind in ("terms", "vector") for signal in switched.signals)
+    wanted = any(signal.sampled or signal.compare is not None for signal in switched.signals)
     sample = reading.sample(switched, spec.rows, where) if wanted else None
     if sample is not None:
         sample = reading.embedded(sample, switched.signals, spec.embed_rows or MOST)

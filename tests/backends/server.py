@@ -41,13 +41,14 @@ class Settings:
     most: int = 0  # further requests wait for other settings; 0: any number
     echo: bool = False  # repeat the key in every answer and every error
     say: str = ""  # in place of every answer
+    near: bool = False  # vectors of texts with words in common are near each other
 
 
 @dataclass
 class Entry:
-    """One request for a chat completion: when it came, when its answer was written, and what that was."""
+    """One request: when it came, when its answer was written, and what that was."""
 
-    prompt: str  # digest of messages and seed
+    prompt: str  # digest of messages and seed, or of the text that wants a vector
     came: float  # time.monotonic(), the same clock in every process of a machine
     outcome: str = "open"  # open, good, gone (the client left), a fault, or a status
     left: float | None = None
@@ -135,6 +136,13 @@ def instance(schema: dict[str, Any], digest: str) -> Any:
         low, high = schema.get("minimum", 0), schema.get("maximum", 10)
         return low + drawn % int(high - low + 1)
     return drawn % 2 == 0 if kind == "boolean" else f"because {drawn}"
+
+
+def vector_of(text: str, *, near: bool) -> list[float]:
+    """32 numbers drawn by a text, or the sum of those that its words draw."""
+    parts = text.lower().split() if near else [text]
+    drawn = [[sign / 255 - 0.5 for sign in hashlib.sha256(part.encode()).digest()] for part in parts]
+    return [sum(numbers) for numbers in zip(*drawn)]
 
 
 def logprobs(text: str, wanted: int) -> dict[str, Any]:
@@ -251,7 +259,23 @@ def application() -> Any:
     async def embeddings(request: web.Request) -> web.Response:
         body = await request.json()
         texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
-        vectors = [[sign / 255 - 0.5 for sign in hashlib.sha256(text.encode()).digest()] for text in texts]
+        prompt = prompt_of(texts)
+        log.append(entry := Entry(prompt, time.monotonic(), body=body))
+        fault = fault_of(prompt, put[prompt], settings.faults)
+        put[prompt] += 1
+        entry.outcome, entry.left = fault or "good", time.monotonic()
+        given = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if settings.key and given != settings.key:
+            entry.outcome = "401"
+            return error(401, "Incorrect API key provided.")
+        if fault == "429":
+            return error(429, "Rate limit reached", **{"Retry-After": f"{settings.retry_after_s:g}"})
+        if fault == "500":
+            return error(500, "Internal error")
+        if any("unspeakable" in text for text in texts):
+            entry.outcome = "400"
+            return error(400, "This model's maximum context length is exceeded.")
+        vectors = [vector_of(text, near=settings.near) for text in texts]
         data = [{"object": "embedding", "index": n, "embedding": vector} for n, vector in enumerate(vectors)]
         return web.json_response({"data": data, "model": body["model"], "usage": {"prompt_tokens": 1, "total_tokens": 1}})
 
