@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 LANGUAGES = tuple(PATTERNS)
-REACH = 240  # bytes of a text in which a refusal must begin and be told as one
+REACH = 200  # bytes of a text in which a refusal must begin and be told as one
 
 _OPENING = r"""(?:^|[\n.!?:;,(—–。！？，、；：…-])[\s"“”„«»*_>#'’「『-]*"""  # a text, a sentence or a clause begins
 
@@ -24,7 +24,7 @@ _OPENING = r"""(?:^|[\n.!?:;,(—–。！？，、；：…-])[\s"“”„«»
 def refusal(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
     """Whether each text begins like a refusal, shape (n,); False where it is missing.
 
-    A clause among its first 240 bytes must begin with the words of one: "I can't help with …", "As an AI, I don't …",
+    A clause among its first 200 bytes must begin with the words of one: "I can't help with …", "As an AI, I don't …",
     "Ich kann Ihnen dabei nicht helfen", and the like in English, German, French, Spanish, Italian, Portuguese, Dutch, Chinese
     and Japanese. What is declined belongs to the pattern: "I can't recommend it enough" or "Ich kann mir nicht helfen" is none.
     Saying that something cannot be known or looked up counts; an answer that only warns does not.

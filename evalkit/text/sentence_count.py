@@ -58,7 +58,7 @@ def _spaced_ends(block: Block) -> Ints:
     if len(wide.places):
         chosen = (wide.classes & MARK) != 0
         marks[wide.places[chosen] + wide.lengths[chosen] - 1] = True
-    last = places(marks[:-1] & ~marks[1:])
+    last = places((marks[:-1] > marks[1:]) & ~block.alphanumeric[1:])
     behind = _skipped(data, last + 1)
     at = block.space[behind]
     last, behind = last[at], behind[at]
