@@ -328,8 +328,8 @@ def test_replies_that_cannot_be_read_are_errors_of_their_rows(desk):
     assert any("could not be scored, the first for this: no idea" in warning for warning in ran.warnings)
 
 
-@pytest.mark.parametrize("answered", [30, 550, 600])
-def test_a_monitor_that_is_killed_while_it_judges_pays_for_no_answer_twice(desk, endpoint, answered):
+@pytest.mark.parametrize(("answered", "runs"), [(30, 1), (550, 1), (600, 2)])  # that judge the sentinel set for a window
+def test_a_monitor_that_is_killed_while_it_judges_pays_for_no_answer_twice(desk, endpoint, answered, runs):
     desk.write(logs(REFERENCE + 4, 30))
     desk.write([{"id": f"s-{at}", "input": f"fixed {at}", "output": "so it is"} for at in range(20)], name="fixed.jsonl")
     desk.monitor(
@@ -354,7 +354,7 @@ def test_a_monitor_that_is_killed_while_it_judges_pays_for_no_answer_twice(desk,
     assert len(rows) == 20 * (REFERENCE + 4)
     assert set(rows.values()) == {1}
     assert len(fixed) == 20
-    assert set(fixed.values()) == {4}  # three times for the reference, and once for this run
+    assert set(fixed.values()) == {3 + runs}  # three times for the reference, and once a run that has begun a window
     told = json.loads((desk.folder / "store/monitors/m/report.json").read_text())
     (judged,) = [one for one in told["signals"] if one["name"] == "kindness"]
     assert [point["n"] for point in judged["points"]] == [20] * (REFERENCE + 4)
