@@ -106,7 +106,7 @@ def signal(name: str) -> Callable[[Any], Any]:
     def enter(found: Any) -> Any:
         if isinstance(found, type):
             return register("signal", name)(found)
-        told = {"function": staticmethod(found), "__doc__": found.__doc__, "__module__": found.__module__}
+        told = {"function": staticmethod(found), "__doc__": found.__doc__, "__module__": found.__module__ or "__main__"}
         register("signal", name)(type(found.__name__, (), told))
         return found
 
