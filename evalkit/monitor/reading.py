@@ -18,7 +18,7 @@ from evalkit.detection.profile import Builder, Profile
 from evalkit.detection.sample import KEY, LABEL, RAW, VECTOR, Sample
 from evalkit.detection.signal import EMBEDDINGS, TEXTS, Signal
 from evalkit.detection.switch import Sort, Switched, switch
-from evalkit.detection.vectors import MOST
+from evalkit.detection.vectors import MOST, short
 from evalkit.logs.read import Log, identifier, is_number, is_time, literal, seconds_of
 from evalkit.specs.drift import DriftSpec
 
@@ -132,6 +132,14 @@ class Reading:
         """
         if self.embedder is not None and self._needed(signals):
             self.embedder.try_out()
+
+    def unlike(self, reference: Profile) -> list[str]:
+        """What is to be said where the vectors of a reference do not compare with those that sampled rows get."""
+        if self.embedder is None or (sample := reference.sample) is None:
+            return []
+        makers = {sample.maker(name) for name in self.made if sample.has(VECTOR + name)} - {self.embedder.identity}
+        told = f"and rows get those of {short(self.embedder.identity)} now: what is made of them has no value"
+        return [f"the reference has vectors of {short(maker) or 'its own logs'}, {told}" for maker in sorted(makers)]
 
     def _needed(self, signals: Sequence[Signal]) -> set[str]:
         return {column for signal in signals for column in signal.needs if column in self.made}

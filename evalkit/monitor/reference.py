@@ -93,13 +93,15 @@ class Learned:
     def kept(cls, found: Profile, facts: str, signals: Sequence[Signal], seed: int) -> Learned:
         """From its file; signals that it does not know are dark."""
         told = json.loads(facts)
+        ruler = Ruler(signals, found, seed)
+        dark = dict.fromkeys(ruler.dark, "the reference does not have it") | dict(told["dark"])
         return cls(
             found,
-            Ruler(signals, found, seed),
+            ruler,
             {name: Expectation.from_json(one) for name, one in told["expectations"].items()},
             History.from_json(told["history"]),
             float(told["share"]),
-            tuple(Off(name, why) for name, why in told["dark"]),
+            tuple(Off(name, why) for name, why in dark.items()),
             float(told["width"]),
         )
 

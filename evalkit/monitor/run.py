@@ -177,6 +177,7 @@ class _Session:
         if gone:
             some = ", ".join(gone[:5]) + (f" and {len(gone) - 5} more" if len(gone) > 5 else "")
             self.notes.append(f"the logs no longer have what {some} {'is' if len(gone) == 1 else 'are'} read from")
+        self.notes += self.reading.unlike(self.learned.profile)
 
     def _plan(self) -> str:
         """A hash of all that moves what windows are held against; a column that comes or goes begins nothing anew."""

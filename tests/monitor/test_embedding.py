@@ -334,6 +334,25 @@ def test_a_reference_that_could_not_be_embedded_is_learned_without_vectors_and_s
     assert "input.embedding:component 1" in {one.name for one in shop.run(26, fresh=True).watched.timelines}
 
 
+def test_a_reference_of_another_model_has_no_value_for_its_vectors_and_the_run_says_so(tmp_path: Path, endpoint: Any) -> None:
+    shop = Shop(tmp_path, endpoint)
+    shop.write(26)
+    learned = shop.run(26).folder / "reference.profile"
+    told = yaml.safe_load((tmp_path / "shop.yaml").read_text())
+    told |= {"name": "other", "reference": str(learned), "backends": {"vectors": openai(endpoint) | {"model": "large"}}}
+    (tmp_path / "shop.yaml").write_text(yaml.safe_dump(told, sort_keys=False))
+    endpoint.reset(model="large")
+    ran = shop.run(26)
+    assert [
+        note
+        for note in ran.watched.notes
+        if "small, and rows get those of" in note and "what is made of them has no value" in note
+    ]
+    last = {one.name: one.points[-1].status for one in ran.watched.timelines}
+    assert {status for name, status in last.items() if ".embedding:" in name} == {"none"}
+    assert last["output.length"] != "none"
+
+
 # --- encoders in this process ----------------------------------------------------------------------------------------------
 
 
