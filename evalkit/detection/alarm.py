@@ -240,8 +240,10 @@ class Watcher:
             state.latent, state.spread, state.offset, steps, time,
             np.where(judged, values, np.nan), np.where(judged, variances, np.nan),
         )  # fmt: skip
-        q = self._adjusted(look.p)
         was_open = state.side != 0.0
+        q = self._adjusted(look.p)
+        if was_open.any():  # what is open already must not make the others' alarms cheaper
+            q = np.where(was_open, q, self._adjusted(np.where(was_open, np.nan, look.p)))
         charts = self._charts(state, time, look, judged & ~was_open)
         found = self._found(charts, time, look, q, judged & ~was_open & (time >= state.quiet))
         taken: dict[str, Any] = {

@@ -197,6 +197,19 @@ def test_p_is_the_normal_ones_and_q_adjusts_it_over_the_tracks():
     assert verdicts["t0"].q == pytest.approx(10 * verdicts["t0"].p)
 
 
+def test_an_open_incident_makes_the_alarms_of_others_no_cheaper():
+    names = [f"t{at}" for at in range(10)]
+    watcher = Watcher(Plan(10, HOUR), dict.fromkeys(names, KNOWN))
+    alone = Watcher(Plan(9, HOUR), dict.fromkeys(names[1:], KNOWN))
+    state, _ = watcher.step(watcher.start(), MONDAY, {"t0": Reading(9.0, 1.0, 50)})
+    assert state.open == ("t0",)
+    readings = {name: Reading(0.3 * at, 1.0, 50) for at, name in enumerate(names)} | {"t0": Reading(9.0, 1.0, 50)}
+    _, verdicts = watcher.step(state, MONDAY + HOUR, readings)
+    _, theirs = alone.step(alone.start(), MONDAY + HOUR, {name: readings[name] for name in names[1:]})
+    assert [verdicts[name].q for name in names[1:]] == [theirs[name].q for name in names[1:]]
+    assert verdicts["t0"].q < 1e-9
+
+
 def test_a_reading_without_an_expectation_is_an_error():
     watcher = Watcher(Plan(1, HOUR), {"a": KNOWN})
     with pytest.raises(KeyError, match="no expectation of b"):
