@@ -88,7 +88,7 @@ def gather(before: Mapping[str, Case], time: float, verdicts: Mapping[str, Verdi
         if left:
             open_now[signal] = updated
         else:
-            closed.append(replace(updated, closed=min(verdicts[name].since for name in over)))
+            closed.append(replace(updated, closed=max(verdicts[name].since for name in over)))
     opened = [_opened(signal, time, names, verdicts, tracks) for signal, names in alarms.items()]
     return Cases(open_now | {case.signal: case for case in opened}, tuple(opened), tuple(closed))
 
