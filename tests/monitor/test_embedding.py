@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import yaml
 
@@ -177,6 +178,16 @@ def test_a_reference_without_vectors_is_compared_by_words(endpoint: Any) -> None
     found = evalkit.drift(own, at, {"off": QUIET})
     assert reasons(found)["input.embedding"] == 'no column "embedding", and no `embed:` backend'
     assert found["input.topics"].n_current == 300
+
+
+def test_a_vector_that_is_broken_or_of_another_length_is_none() -> None:
+    lists = [[1.0, 2.0], [1.0, None], [float("nan"), 1.0], None, [1.0, 2.0, 3.0], [], [3.0, 4.0]]
+    sample = Sample(pa.table({"key": pa.array(range(7), pa.uint64()), "vector:own": pa.array(lists, pa.list_(pa.float32()))}))
+    found, rows = sample.where(np.arange(7) > 0).vectors("own")
+    assert (found.tolist(), rows.tolist()) == ([[3.0, 4.0]], [5])
+    chunks = Sample(pa.concat_tables([sample.table, sample.table]))
+    assert chunks.vectors("own")[1].tolist() == [0, 6, 7, 13]
+    assert sample.vectors("other")[0].shape == (0, 0)
 
 
 # --- backends that fail --------------------------------------------------------------------------------------------------
