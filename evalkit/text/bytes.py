@@ -164,7 +164,8 @@ class Block:
         more = np.append(0, np.cumsum(self.wide.lengths - 1))  # bytes behind the first ones
         first = self.wide.places
         spare = more[np.searchsorted(first, self.ends)] - more[np.searchsorted(first, self.starts)]
-        return np.maximum(self.sizes - spare, 0)  # bytes that are no UTF-8 may promise more than there are
+        counts: Ints = np.maximum(self.sizes - spare, 0)  # bytes that are no UTF-8 may promise more than there are
+        return counts
 
     # --- words and terms ---
 
