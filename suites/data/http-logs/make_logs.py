@@ -2,7 +2,7 @@
 
     python make_logs.py answer --model NAME --label 0.5b    # asks for days 1 to 21, at a server that holds that model
     python make_logs.py answer --model NAME --label 1.5b    # asks for days 22 to 28
-    python make_logs.py pace --model NAME                   # milliseconds per token, one request at a time
+    python make_logs.py pace --model NAME --pid PID         # CPU time per token of the process that holds the model
     python make_logs.py write                               # logs.jsonl, of all that is answered
     python make_logs.py tell                                # the figures of the README
 
@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import accumulate, groupby
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 from jinja2.sandbox import SandboxedEnvironment
@@ -33,6 +34,7 @@ HTTP = HERE.parent / "http"
 PROMPT = "answer-v2"
 TEMPERATURE = 0.8
 MAX_TOKENS = 64
+ASKED = 100  # the first questions, the most frequent ones: what there was time for; 191 answers the others too
 
 SEED = 7
 START = datetime(2026, 9, 1, tzinfo=UTC)
@@ -47,7 +49,7 @@ CLOSED = ("number", "term", "yesno")  # kinds of question whose reference can be
 
 @dataclass(frozen=True)
 class Pace:
-    """How long a model takes on two cores, one request at a time; `pace` measured it."""
+    """How long a model computes on one core, one request at a time; `pace` measured it."""
 
     name: str
     ms_a_prompt_token: float
@@ -55,8 +57,8 @@ class Pace:
 
 
 PACES = {
-    "0.5b": Pace("qwen2.5-coder-0.5b-instruct", 0.0, 0.0),
-    "1.5b": Pace("qwen2.5-coder-1.5b-instruct", 0.0, 0.0),
+    "0.5b": Pace("qwen2.5-coder-0.5b-instruct", 9.19, 134.6),
+    "1.5b": Pace("qwen2.5-coder-1.5b-instruct", 33.58, 448.9),
 }
 OVERHEAD_MS, SPREAD = 40.0, 0.2  # of a network and a queue that there was not: a constant, and the sigma of a log-normal factor
 
@@ -85,7 +87,10 @@ def popular(size: int, count: int, dice: random.Random) -> list[int]:
 
 
 def requests(questions: Sequence[Record]) -> list[Record]:
-    """Everything about every request but its answer, in order of time; the same on every call."""
+    """Everything about every request but its answer, in order of time; the same on every call.
+
+    Requests for questions that are not asked leave gaps in the numbers.
+    """
     dice = random.Random(SEED)
     drawn, sessions = [], 0
     for day in range(DAYS):
@@ -98,10 +103,13 @@ def requests(questions: Sequence[Record]) -> list[Record]:
                 for place in popular(len(questions), length(dice), dice):
                     drawn.append({"moment": moment, "session": session, "user": user, "question": questions[place]})
                     moment += timedelta(milliseconds=dice.randint(20_000, 240_000))
+    drawn = [request for request in drawn if request["moment"] < START + timedelta(DAYS)]
     drawn.sort(key=lambda request: (request["moment"], request["session"]))
+    asked = {question["id"] for question in questions[:ASKED]}
     return [
         {**request, "number": number, "id": f"r-{number:04}", "label": "0.5b" if request["moment"] < SWITCH else "1.5b"}
-        for number, request in enumerate((r for r in drawn if r["moment"] < START + timedelta(DAYS)), 1)
+        for number, request in enumerate(drawn, 1)
+        if request["question"]["id"] in asked
     ]
 
 
@@ -125,7 +133,7 @@ class Endpoint:
         body = {"model": self.model, "messages": [{"role": "user", "content": prompt}], **options}
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {self.key}"} if self.key else {})}
         request = urllib.request.Request(f"{self.url}/chat/completions", json.dumps(body).encode(), headers)
-        with urllib.request.urlopen(request, timeout=1200) as response:
+        with urllib.request.urlopen(request, timeout=7200) as response:
             reply: Record = json.load(response)
         return reply
 
@@ -142,31 +150,49 @@ def answer(request: Record, prompt: str, endpoint: Endpoint) -> Record:
 
 
 def ask(todo: Sequence[Record], endpoint: Endpoint, at_once: int, path: Path) -> None:
-    """Appends the answers as they come, question after question, so that a server with a prefix cache reads a prompt once."""
+    """Appends the answers as they come, question after question, so that a server with a prefix cache reads a prompt once.
+
+    When one call fails, those under way are still kept, no other is begun, and then the failure is told.
+    """
     template = SandboxedEnvironment().from_string((HTTP / "prompts" / f"{PROMPT}.md").read_text("utf-8"))
     ordered = sorted(todo, key=lambda request: (request["question"]["id"], request["number"]))
-    with path.open("a", encoding="utf-8") as file, ThreadPoolExecutor(at_once) as pool:
-        asked = [pool.submit(answer, request, template.render(request["question"]), endpoint) for request in ordered]
-        for done, future in enumerate(as_completed(asked), 1):
-            file.write(json.dumps(future.result(), ensure_ascii=False) + "\n")
-            file.flush()
-            if done % 20 == 0:
-                print(f"{done} of {len(ordered)}", flush=True)
+    writing = Lock()
+
+    def keep(request: Record) -> None:
+        line = json.dumps(answer(request, template.render(request["question"]), endpoint), ensure_ascii=False) + "\n"
+        with writing, path.open("a", encoding="utf-8") as file:
+            file.write(line)
+
+    with ThreadPoolExecutor(at_once) as pool:
+        try:
+            for done, future in enumerate(as_completed([pool.submit(keep, request) for request in ordered]), 1):
+                future.result()
+                if done % 20 == 0:
+                    print(f"{done} of {len(ordered)}", flush=True)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
 
 
-def pace(questions: Sequence[Record], endpoint: Endpoint) -> None:
-    """Prints the shortest time per token of ten prompts that the server has not seen, read and then answered with 32 tokens."""
+def cpu_ms(pid: int) -> float:
+    """The CPU time that a process has had, on Linux: user and system."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) * 1000 / os.sysconf("SC_CLK_TCK")
+
+
+def pace(questions: Sequence[Record], endpoint: Endpoint, pid: int) -> None:
+    """Prints the CPU time per token of five prompts that are new to the server, each read and then answered with 24 tokens."""
     template = SandboxedEnvironment().from_string((HTTP / "prompts" / f"{PROMPT}.md").read_text("utf-8"))
     reading, writing = [], []
-    for number, question in enumerate(questions[:10]):
-        prompt = f"({number}) " + template.render(question)
-        started = time.perf_counter()
-        reply = endpoint.chat(prompt, temperature=0, max_tokens=1)
-        read_at = time.perf_counter()
-        endpoint.chat(prompt, temperature=0, max_tokens=32, min_tokens=32)
-        reading.append((read_at - started) * 1000 / reply["usage"]["prompt_tokens"])
-        writing.append((time.perf_counter() - read_at) * 1000 / 32)
-    print(f"ms_a_prompt_token {min(reading):.2f}, ms_a_token {min(writing):.1f}")
+    for number, question in enumerate(questions[:5]):
+        prompt = f"({time.time()}, {number}) " + template.render(question)
+        started = cpu_ms(pid)
+        tokens = endpoint.chat(prompt, temperature=0, max_tokens=1)["usage"]["prompt_tokens"]
+        read_at = cpu_ms(pid)
+        endpoint.chat(prompt, temperature=0, max_tokens=24, min_tokens=24)
+        reading.append((read_at - started) / tokens)
+        writing.append((cpu_ms(pid) - read_at) / 24)
+    print(f"ms_a_prompt_token {statistics.median(reading):.2f}, ms_a_token {statistics.median(writing):.1f}")
 
 
 def contains(output: str, reference: str | Sequence[str]) -> bool:
@@ -235,6 +261,7 @@ def main() -> None:
     parser.add_argument("--url", default="http://127.0.0.1:8000/v1")
     parser.add_argument("--model", help="the name under which the server knows the model")
     parser.add_argument("--label", choices=list(PACES), help="which of the two models it is")
+    parser.add_argument("--pid", type=int, help="of the process that holds the model, to measure its pace")
     parser.add_argument("--at-once", type=int, default=8, metavar="N", help="requests in flight")
     parser.add_argument("--folder", type=Path, default=HERE, help="where answers and log are written")
     options = parser.parse_args()
@@ -253,10 +280,12 @@ def main() -> None:
         parser.error("this step needs --model")
     endpoint = Endpoint(options.url, options.model, os.environ.get("OPENAI_API_KEY", ""))
     if options.step == "pace":
-        pace(questions, endpoint)
-    elif not options.label:
-        parser.error("this step needs --label")
+        if not options.pid:
+            parser.error("this step needs --pid")
+        pace(questions, endpoint, options.pid)
     else:
+        if not options.label:
+            parser.error("this step needs --label")
         todo = [request for request in everything if request["label"] == options.label and request["id"] not in answered]
         ask(todo, endpoint, options.at_once, kept)
 
