@@ -2,7 +2,7 @@
 
 *evalkit* is p ≤ 0.05 of the default test of a column's type, before any effect floor and any correction for looking at many
 signals; every one must lie within 1.5 points of 0.05, and exact tests of few counts may lie below. *Evidently* is the same
-pairs under its default rules as we read them (version 0.7; re-implemented, the package is not run): up to 1,000 reference
+pairs under its default rules as we read them (re-implemented, the package is not run): up to 1,000 reference
 records Kolmogorov–Smirnov for numbers, chi-square against the reference's shares taken for the truth for categories, a z
 test for two; above, the Wasserstein distance in standard deviations ≥ 0.1 for numbers, the Jensen–Shannon distance ≥ 0.1
 for categories. Its classifier of embeddings is stochastic gradient descent on one half, AUC on the other > 0.55, below 1,000
