@@ -273,10 +273,9 @@ class Ruler:
         if found is None:
             return ()
         self._placed[signal.name] = found
-        parts = [f"component {at + 1}" for at in range(len(found.axes))]
         return tuple(
             Track(f"{signal.name}:{part}", signal.name, signal.group, "sd", 1.0, 2.0 * EFFECT, part, low=-4.0, high=4.0)
-            for part in parts
+            for part in found.parts
         )
 
 

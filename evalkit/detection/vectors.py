@@ -75,17 +75,25 @@ def short(maker: str) -> str:
 
 @dataclass(frozen=True)
 class Projection:
-    """The directions in which the reference's vectors vary most, and where these lie on them.
+    """The directions in which the reference's vectors vary most, how far these lie from their middle, and others on this scale.
 
     Attributes:
         mean: (d,); ``axes`` (components, d), unit vectors over the standard deviation along them.
+        far, spread: mean and standard deviation of the distance from ``mean``.
         column: of the vectors; ``maker``: what made them.
     """
 
     mean: Floats
     axes: Floats
+    far: float
+    spread: float
     column: str
     maker: str
+
+    @property
+    def parts(self) -> list[str]:
+        """What each number of a row is."""
+        return [*(f"component {at + 1}" for at in range(len(self.axes))), "distance"]
 
     @classmethod
     def fit(cls, sample: Sample, column: str) -> Projection | None:
@@ -96,15 +104,21 @@ class Projection:
         if len(vectors) < 30:
             return None
         mean = vectors.mean(axis=0, dtype=np.float64)
+        far = np.linalg.norm(vectors - mean, axis=1)
         _, scale, axes = np.linalg.svd(vectors - mean, full_matrices=False)
         sd = scale / math.sqrt(len(vectors) - 1.0)
         kept = [at for at in range(min(COMPONENTS, len(sd))) if sd[at] > 1e-9]
-        return cls(mean, np.array([axes[at] / sd[at] for at in kept]), column, sample.maker(column)) if kept else None
+        if not kept:
+            return None
+        spread = max(float(far.std()), 1e-9)
+        return cls(mean, np.array([axes[at] / sd[at] for at in kept]), float(far.mean()), spread, column, sample.maker(column))
 
     def placed(self, sample: Sample) -> Floats:
-        """Each row on the components (n, components), in standard deviations of the reference; NaN without a vector."""
+        """Each row's `parts` (n, parts), in standard deviations of the reference; NaN without a vector."""
         vectors, rows = sample.vectors(self.column)
-        found = np.full((len(sample), len(self.axes)), np.nan)
+        found = np.full((len(sample), len(self.parts)), np.nan)
         if vectors.shape[1] == len(self.mean) and sample.maker(self.column) == self.maker:
-            found[rows] = np.clip((vectors - self.mean) @ self.axes.T, -4.0, 4.0)
+            apart = vectors - self.mean
+            far = (np.linalg.norm(apart, axis=1) - self.far) / self.spread
+            found[rows] = np.clip(np.column_stack([apart @ self.axes.T, far]), -4.0, 4.0)
         return found

@@ -25,7 +25,9 @@ def share(value: float) -> str:
 
 
 def changed(before: float, after: float, unit: str) -> str:
-    """``120 → 150 characters``; shares as percentages."""
+    """``120 → 150 characters``; shares as percentages, standard deviations to a hundredth."""
     if unit == "share":
         return f"{share(before)} → {share(after)}"
+    if unit == "sd" and math.isfinite(before) and math.isfinite(after):
+        before, after = round(before, 2) + 0.0, round(after, 2) + 0.0  # no −0
     return f"{number(before)} → {number(after)}{' ' + unit if unit else ''}"
