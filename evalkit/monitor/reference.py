@@ -215,7 +215,7 @@ def _expected(
         if known < LEAST_WINDOWS:
             if not track.part and track.by is None:
                 dark.append(
-                    Off(name, f"{known} windows of the reference have {minimum} rows of it; {LEAST_WINDOWS} are needed")
+                    Off(name, f"{known} of the reference's windows have {minimum} rows of it; {LEAST_WINDOWS} are needed")
                 )
             continue
         with np.errstate(divide="ignore"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pyarrow.parquet as pq
 import pytest
 
 from evalkit.core.errors import SpecError, StoreError
-from evalkit.core.times import iso
+from evalkit.core.times import iso, moment
 from evalkit.monitor.run import Ran, _locked, run_monitor
 from evalkit.specs.monitor import load_monitor
 from evalkit.store.catalog import Catalog
 from evalkit.store.monitors import MonitorStore
+from tests.conftest import ROOT
 from tests.monitor.made import DAY, HOUR, MONITOR, START, logs, project_with
 
 DAYS = 14.0
@@ -51,6 +53,33 @@ def test_a_change_is_found_on_its_day_and_named_and_alerts_go_out(project: Path,
     assert len({one["id"] for one in told}) == len(told)
     page = (found.folder / "report.html").read_text()
     assert "output.refusal" in page
+
+
+def test_a_real_model_that_is_replaced_is_found_on_the_day_it_happened(project: Path) -> None:
+    shutil.copytree(ROOT / "suites" / "monitors", project / "suites" / "monitors")
+    shutil.copytree(ROOT / "suites" / "data" / "http-logs", project / "suites" / "data" / "http-logs")
+    spec = load_monitor(project / "suites" / "monitors" / "http.yaml")
+    switch = moment("2026-09-22")
+    found = run_monitor(spec, Catalog(project / ".evalkit"), now=moment("2026-09-29"))
+    names = {one.name: one for one in found.watched.open}
+    assert names["latency_ms"].found == names["latency_ms"].since == switch
+    assert names["output.length"].since == switch
+    assert names["output.length"].found <= switch + DAY
+    assert {"output.words", "output.verbosity"} <= names.keys()
+    assert not [one for one in found.watched.incidents if one.name.startswith(("input.", "prompt"))]
+    assert not [one for one in found.watched.incidents if one.found < switch]
+
+
+def test_one_models_answers_alone_raise_nothing(project: Path) -> None:
+    lines = (ROOT / "suites" / "data" / "http-logs" / "logs.jsonl").read_text().splitlines()
+    before = [line for line in lines if json.loads(line)["timestamp"] < "2026-09-22"]
+    (project / "logs.jsonl").write_text("\n".join(before) + "\n")
+    told = (ROOT / "suites" / "monitors" / "http.yaml").read_text()
+    told = told.replace("../data/http-logs/logs.jsonl", "logs.jsonl").replace("to: 2026-09-20", "to: 2026-09-13")
+    (project / "http.yaml").write_text(told)
+    found = run_monitor(load_monitor(project / "http.yaml"), Catalog(project / ".evalkit"), now=moment("2026-09-22"))
+    assert found.processed == 9
+    assert not found.watched.incidents
 
 
 def test_nothing_is_said_where_nothing_changed(project: Path) -> None:
