@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.detection.counts import united
+
 Floats = NDArray[np.float64]
 Counts = NDArray[np.int64]
 
@@ -88,9 +90,7 @@ class Numbers:
             )._held()
         level = max(self.level, other.level)
         one, two = self._coarser(level), other._coarser(level)
-        cells, place = np.unique(np.concatenate([one.cells, two.cells]), return_inverse=True)
-        counts = np.zeros(len(cells), dtype=np.int64)
-        np.add.at(counts, place, np.concatenate([one.counts, two.counts]))
+        cells, counts = united(one.cells, one.counts, two.cells, two.counts)
         n, m = self.n, other.n
         apart = other.mean - self.mean
         return Numbers(

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.detection.counts import united
+
 Hashes = NDArray[np.uint64]
 Counts = NDArray[np.int64]
 
@@ -55,18 +57,7 @@ class Vocabulary:
         """Of both sides' texts."""
         level = max(self.level, other.level)
         one, two = self._at(level), other._at(level)
-        many, few = (one, two) if len(one.hashes) >= len(two.hashes) else (two, one)
-        at = np.searchsorted(many.hashes, few.hashes)
-        held = np.zeros(len(at), dtype=bool)
-        if len(many.hashes):
-            held = many.hashes[np.minimum(at, len(many.hashes) - 1)] == few.hashes
-        counts = many.counts.copy()
-        counts[at[held]] += few.counts[held]
-        if not held.all():
-            hashes = np.insert(many.hashes, at[~held], few.hashes[~held])
-            counts = np.insert(counts, at[~held], few.counts[~held])
-        else:
-            hashes = many.hashes
+        hashes, counts = united(one.hashes, one.counts, two.hashes, two.counts)
         return Vocabulary(level, hashes, counts, self.total + other.total, self.texts + other.texts)._held()
 
     @property

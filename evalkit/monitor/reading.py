@@ -25,7 +25,9 @@ from evalkit.specs.drift import DriftSpec
 if TYPE_CHECKING:
     from evalkit.monitor.embedding import Embedder
 
-ROWS = 65_536  # in a batch: some 20 MB of texts
+ROWS, FEWEST = 131_072, 2_048  # in a batch
+BYTES = 1 << 24  # of the texts in a batch, about
+GLANCE = 1_000  # rows that tell how long texts are
 SAMPLED = 8_192
 
 
@@ -147,8 +149,17 @@ class Reading:
     def frames(self, columns: Sequence[str], where: str | None = None) -> Iterator[Frame]:
         """All rows, some at a time."""
         wanted = {name: self.sql(name) for name in columns if name in self.fields}
-        for batch in self.log.batches(wanted or {"one": "1"}, where, ROWS):
+        for batch in self.log.batches(wanted or {"one": "1"}, where, self._at_once(columns)):
             yield Frame(batch)
+
+    def _at_once(self, columns: Sequence[str]) -> int:
+        """Rows in a batch: so many that several of them stay small, also where texts are long."""
+        texts = [self.sql(name) for name in columns if name in TEXTS and name in self.fields]
+        if not texts:
+            return ROWS
+        size = " + ".join(f"coalesce(strlen({sql}), 0)" for sql in texts)
+        found = self.log.rows(f"SELECT avg({size}) FROM (SELECT * FROM {self.log.relation} LIMIT {GLANCE})")[0][0]
+        return min(max(int(BYTES / (found or 1.0)), FEWEST), ROWS)
 
     def sample(self, switched: Switched, rows: int, where: str | None = None) -> Sample:
         """The rows with the least keys: the same few of the same rows, however they are cut."""
