@@ -86,9 +86,8 @@ def _large(bench: Benchmark, sizes: list[int], files: dict[tuple[int, str], Path
     for run, other in zip(runs[n], ("a saved profile", "as many rows")):
         inputs = f"{n:,} rows of 12 columns, {files[n, 'current'].stat().st_size / 2**20:,.0f} MiB of Parquet, 2 threads"
         work = f"drift of 12 columns, {n:,} rows against {other}"
-        bench.row(
-            f"{work}: wall time", inputs=inputs, unit="s", evalkit=run.wall_s, bar=at_most(30), cpu_s=run.cpu_s, load=load
-        )
+        wall = at_most(30) if other == "a saved profile" else None  # the bar is of so many rows, not of twice as many
+        bench.row(f"{work}: wall time", inputs=inputs, unit="s", evalkit=run.wall_s, bar=wall, cpu_s=run.cpu_s, load=load)
         bench.row(f"{work}: CPU of each of two cores", inputs=inputs, unit="s", evalkit=run.cpu_s / 2.0, bar=at_most(30))
         bench.row(f"{work}: peak memory", inputs=inputs, unit="MiB", evalkit=run.peak_mb, bar=at_most(PEAK))
     each = {m: [run.cpu_s for run in held] for m, held in runs.items()}
