@@ -85,7 +85,7 @@ def ours(path: str, names: tuple[str, ...], terms: bool) -> Callable[[], dict[st
     from evalkit.text.descriptors import ALL_ROWS, describe
 
     array = column(path)
-    describe(array[:50], names or ALL_ROWS, with_terms=terms)
+    describe(array[:500], names or ALL_ROWS, with_terms=terms)
 
     def work() -> dict[str, np.ndarray]:
         found: dict[str, list[np.ndarray]] = {}

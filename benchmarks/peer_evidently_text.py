@@ -31,7 +31,7 @@ def described(frame: pd.DataFrame) -> pd.DataFrame:
 
 
 frame = pd.read_parquet(path)
-described(frame.head(50))
+described(frame.head(500))
 cpu, wall = time.process_time(), time.perf_counter()
 found = described(frame)
 cpu, wall = time.process_time() - cpu, time.perf_counter() - wall

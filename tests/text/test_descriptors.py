@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from evalkit.core.errors import UnknownName
 from evalkit.text.bytes import blocks
-from evalkit.text.characters import ALONE, APART, MARKS, STOPS, class_of
+from evalkit.text.characters import ALONE, APART, DIGIT, MARKS, PUNCTUATION, SPACE, SPACELESS, STOPS, UPPER, class_of
 from evalkit.text.descriptors import ALL_ROWS, DESCRIPTORS, describe
 from evalkit.text.terms import hash_of, terms, texts_of
 
@@ -219,6 +219,24 @@ def test_hashes_of_a_million_words_do_not_meet_and_fill_their_range():
     low = np.bincount((distinct & np.uint64(15)).astype(int), minlength=16) / len(distinct)
     assert abs(top - 1 / 16).max() < 0.002
     assert abs(low - 1 / 16).max() < 0.002
+
+
+def test_classes_of_characters_are_what_unicode_says():
+    """A table is filled quickly; this asks for one character after the other."""
+    alone = [range(low, high + 1) for low, high in SPACELESS]
+    for code in [*range(0x80, 0x20000), 0x20000, 0x2FFFF, 0xE0001, 0x10FFFF]:
+        character, told = chr(code), class_of(chr(code))
+        category = unicodedata.category(character)
+        if code < 0x20000:
+            assert bool(told & UPPER) == (category == "Lu"), hex(code)
+            assert bool(told & DIGIT) == (category == "Nd"), hex(code)
+            assert bool(told & PUNCTUATION) == (category[0] == "P"), hex(code)
+            apart = category[0] in "PZC" or 0xFE00 <= code < 0xFE10
+            assert bool(told & ALONE) == (not apart and (category[0] == "S" or any(code in each for each in alone))), hex(code)
+        else:
+            apart = code >= 0x40000
+        assert bool(told & SPACE) == character.isspace(), hex(code)
+        assert bool(told & APART) == apart, hex(code)
 
 
 # --- edges -----------------------------------------------------------------------------------------------------------
