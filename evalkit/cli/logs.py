@@ -22,22 +22,28 @@ def sample(
     ] = None,
     n: Annotated[int, typer.Option("--n", min=1, help="How many records.")] = 100,
     out: Annotated[Optional[Path], typer.Option(help="The file to write: .jsonl or .csv.")] = None,
-    strategy: Annotated[str, typer.Option(help="random, stratified, uncertain, disagreement or feedback.")] = "random",
+    strategy: Annotated[
+        str, typer.Option(help="random, stratified, uncertain, disagreement, feedback, score, drift.")
+    ] = "random",
     by: Annotated[Optional[str], typer.Option(help="The column whose values a stratified sample holds alike.")] = None,
     score: Annotated[
         Optional[list[str]],
-        typer.Option(help="A column, or a metric of --run, that uncertain (one), disagreement (two) and feedback (one) go by."),
+        typer.Option(
+            help="A column, or a metric of --run, that strategies go by (disagreement: two)."
+        ),
     ] = None,
     run: Annotated[Optional[str], typer.Option(help="The run whose scores are meant: its id, latest, latest:SUITE.")] = None,
     around: Annotated[Optional[float], typer.Option(help="The score that is most uncertain, such as a gate's bound.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The same seed draws the same records.")] = 0,
+    reference: Annotated[Optional[str], typer.Option(help="What drift is told against: logs, or a saved .profile.")] = None,
+    config: Annotated[Optional[Path], typer.Option(help="Of drift, as `evalkit drift` takes it.")] = None,
     store: Annotated[Optional[str], typer.Option(help="The store of the run.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print what was drawn as JSON, alone on stdout.")] = False,
 ) -> None:
     """Draw records for review, each with its sampling_weight: how many records it stands for."""
     from evalkit.cli.sampling import Wanted, sample_logs
 
-    wanted = Wanted(source, n, out, strategy, by, tuple(score or ()), run, around, seed, store, as_json=json)
+    wanted = Wanted(source, n, out, strategy, by, tuple(score or ()), run, around, seed, store, json, reference, config)
     raise typer.Exit(sample_logs(wanted))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -27,18 +27,21 @@ class Wanted:
     seed: int
     store: str | None
     as_json: bool
+    reference: str | None = None
+    config: Path | None = None
 
 
 def sample_logs(wanted: Wanted) -> int:
     """Draw, write, and say what was drawn."""
+    from evalkit.logs.sample import WEIGHT
     from evalkit.reports import numbers
     from evalkit.reports.console import make_console, say
-    from evalkit.runner.review import WEIGHT, new_file
+    from evalkit.runner.review import new_file
 
     if wanted.out is None:
         raise SpecError(Problem("--out", "no file is named to write to", "add --out review.jsonl"))
     new_file(wanted.out)
-    rows, of = _drawn(wanted)
+    rows, of = _by_drift(wanted) if wanted.strategy == "drift" else _drawn(wanted)
     weights = [row[WEIGHT] for row in rows]
     if wanted.as_json:
         import msgspec
@@ -58,7 +61,19 @@ def sample_logs(wanted: Wanted) -> int:
     return 0
 
 
-def _drawn(wanted: Wanted) -> tuple[list[dict[str, Any]], int]:
+def _by_drift(wanted: Wanted) -> tuple[list[dict[str, Any]], int]:
+    """Rather the rows that have to do with what has drifted."""
+    from evalkit.monitor.contribution import DRIFT, contributing
+    from evalkit.specs.drift import load_drift
+
+    if wanted.source is None or wanted.reference is None:
+        lacking = "SRC" if wanted.source is None else "--reference"
+        raise SpecError(Problem(lacking, "a sample by drift needs logs and what they are held against", "add --reference LOGS"))
+    with contributing(wanted.source, wanted.reference, load_drift(wanted.config)) as (query, _):
+        return _drawn(replace(wanted, source=query, strategy="score", scores=(DRIFT,)), without=("evalkit_key",))
+
+
+def _drawn(wanted: Wanted, without: tuple[str, ...] = ()) -> tuple[list[dict[str, Any]], int]:
     """The drawn rows, which are written, and the number of all."""
     from evalkit.logs.sample import draw, is_large
     from evalkit.records.label_text import text_of
@@ -73,7 +88,8 @@ def _drawn(wanted: Wanted) -> tuple[list[dict[str, Any]], int]:
             wanted.source, n=wanted.n, seed=wanted.seed, strategy=wanted.strategy, by=wanted.by, scores=wanted.scores,
             around=wanted.around,
         )  # fmt: skip
-        rows, of, names = drawn.rows, drawn.of, list(drawn.columns)
+        rows, of, names = drawn.rows, drawn.of, [name for name in drawn.columns if name not in without]
+        rows = [{name: value for name, value in row.items() if name not in without} for row in rows]
     else:
         root = project_root(Path.cwd())
         run = None if wanted.run is None else find_run(wanted.run, catalog_at(wanted.store, root), root)

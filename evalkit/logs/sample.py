@@ -22,7 +22,7 @@ from evalkit.logs.read import Log, identifier, is_number, literal, opened
 from evalkit.records.formats import shown
 from evalkit.stats import sampling
 
-STRATEGIES = ("random", "stratified", "uncertain", "disagreement", "feedback")
+STRATEGIES = ("random", "stratified", "uncertain", "disagreement", "feedback", "score")
 WEIGHT, PLACE = "sampling_weight", "_evalkit_place"
 FEEDBACK = "feedback"
 
@@ -58,10 +58,9 @@ def draw(
     Args:
         strategy: ``random``; ``stratified`` by a column's values; ``uncertain``: rather those whose score lies near
             ``around``; ``disagreement``: rather those that two scores rank differently; ``feedback``: rather those
-            that users did not like. A fifth of the last three is spread evenly, so that no row is out of reach.
-        scores: numeric columns; of ``feedback``, the column that is below 0 where a user did not like the answer. A
-            column of anybody's making will do: how much a row contributes to a drift, for instance, as ``uncertain``
-            around its largest value.
+            that users did not like; ``score``: rather those whose score is large, in proportion. A fifth of the last four
+            is spread evenly, so that no row is out of reach.
+        scores: numeric columns; of ``feedback``, the column that is below 0 where a user did not like the answer.
 
     Raises:
         SpecError: the strategy lacks what it needs, or the log has no such column, or no rows.
@@ -76,7 +75,8 @@ def draw(
         elif strategy == "stratified":
             told = sampling.stratified(_texts(log, str(by)), n, seed)
         else:
-            told = sampling.by_size(_sizes(log, strategy, scores, around), n, seed)
+            values = [_numbers(log, name) for name in scores or (FEEDBACK,)]
+            told = sampling.by_size(sizes_of(strategy, values, around), n, seed)
         rows = list(_rows(log, names, dict(zip(told.indices.tolist(), told.weights.tolist()))))
     return Drawn(rows, size, tuple(names))
 
@@ -93,17 +93,26 @@ def check(strategy: str, by: str | None, scores: Sequence[str]) -> None:
         raise SpecError(Problem("--strategy", f"no strategy is called {quote(strategy)}", hint))
     if strategy == "stratified" and by is None:
         raise SpecError(Problem("--by", "a stratified sample needs a column to go by", "add --by COLUMN"))
-    wanted = {"uncertain": (1,), "disagreement": (2,), "feedback": (0, 1)}.get(strategy)
+    wanted = {"uncertain": (1,), "disagreement": (2,), "feedback": (0, 1), "score": (1,)}.get(strategy)
     if wanted is not None and len(scores) not in wanted:
-        said = {"uncertain": "one score", "disagreement": "two scores", "feedback": "one column at most"}[strategy]
+        said = {"disagreement": "two scores", "feedback": "one column at most"}.get(strategy, "one score")
         what = f"the strategy {strategy} needs {said}, and {len(scores)} are named"
         raise SpecError(Problem("--score", what, "name a column, or a metric of --run, with each --score"))
 
 
-def disliked(feedback: Floats) -> Floats:
-    """1 where a user did not like the answer, else 0; no feedback is none."""
-    sizes: Floats = (np.nan_to_num(feedback, nan=0.0) < 0.0).astype(np.float64)
-    return sizes
+def sizes_of(strategy: str, scores: Sequence[Floats], around: float | None) -> Floats:
+    """How much each row is to be preferred (n,), from the scores that a strategy goes by; a row without a score by 0."""
+    if strategy == "disagreement":
+        return sampling.rank_gap(scores[0], scores[1])
+    if strategy == "feedback":
+        disliked: Floats = (np.nan_to_num(scores[0], nan=0.0) < 0.0).astype(np.float64)
+        return disliked
+    if strategy == "score":
+        large: Floats = np.maximum(np.nan_to_num(scores[0], nan=0.0), 0.0)
+        return large
+    known = scores[0][np.isfinite(scores[0])]
+    middle = around if around is not None else float(known.min() + known.max()) / 2.0
+    return sampling.uncertainty(scores[0], middle)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
@@ -167,17 +176,6 @@ def _numbers(log: Log, name: str) -> Floats:
     if not np.isfinite(values).any():
         raise SpecError(Problem(log.label, f"the column {quote(name)} holds no numbers"))
     return values
-
-
-def _sizes(log: Log, strategy: str, scores: Sequence[str], around: float | None) -> Floats:
-    if strategy == "feedback":
-        return disliked(_numbers(log, scores[0] if scores else FEEDBACK))
-    values = [_numbers(log, name) for name in scores]
-    if strategy == "disagreement":
-        return sampling.rank_gap(values[0], values[1])
-    known = values[0][np.isfinite(values[0])]
-    middle = around if around is not None else float(known.min() + known.max()) / 2.0
-    return sampling.uncertainty(values[0], middle)
 
 
 def _rows(log: Log, names: Sequence[str], weights: dict[int, float]) -> Iterator[dict[str, Any]]:

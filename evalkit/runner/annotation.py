@@ -14,11 +14,12 @@ from evalkit.core.content import Document, content_root, locate, project_root
 from evalkit.core.errors import Problem, SpecError, UnknownName, nearest, quote
 from evalkit.core.registry import content_folders
 from evalkit.core.run import Run
+from evalkit.logs.sample import WEIGHT
 from evalkit.records.dataset import DataSet
 from evalkit.records.label_text import CELL, text_of
 from evalkit.records.labels import SHUFFLED, SIDES, Scale, turned
 from evalkit.runner.others import Others, spec_of_run
-from evalkit.runner.review import WEIGHT, Chosen
+from evalkit.runner.review import Chosen
 from evalkit.specs.rubric import FIELDS, Rubric, read_rubric
 
 HIDDEN = ("model", "variant", "prompt_version")  # what raters should not know

@@ -13,14 +13,12 @@ import numpy as np
 from evalkit.core.errors import Problem, SpecError, UnknownName, nearest, quote
 from evalkit.core.rows import Floats
 from evalkit.core.run import Run
+from evalkit.logs.sample import FEEDBACK, WEIGHT, check, sizes_of
 from evalkit.records.dataset import DataSet, scan
 from evalkit.records.formats import shown
 from evalkit.stats import sampling
 from evalkit.store.outputs import data_of
 from evalkit.store.table import ROWS, SCORES, Table
-
-STRATEGIES = ("random", "stratified", "uncertain", "disagreement", "feedback")
-WEIGHT = "sampling_weight"
 
 
 @dataclass(frozen=True)
@@ -84,36 +82,15 @@ def chosen_records(
     Raises:
         SpecError: the strategy lacks what it needs, or a column is not there or holds no numbers.
     """
-    if strategy not in STRATEGIES:
-        close = nearest(strategy, STRATEGIES)
-        hint = f"did you mean {close}?" if close else f"there is {', '.join(STRATEGIES)}"
-        raise SpecError(Problem("--strategy", f"no strategy is called {quote(strategy)}", hint))
+    check(strategy, by, scores)
     size = data.n if n is None else n
     if strategy == "random":
         found = sampling.simple(data.n, size, seed)
     elif strategy == "stratified":
-        if by is None:
-            raise SpecError(Problem("--by", "a stratified sample needs a column to go by", "add --by COLUMN"))
-        found = sampling.stratified(_strata(data, by), size, seed)
-    elif strategy == "feedback":
-        if len(scores) > 1:
-            raise SpecError(Problem("--score", "the strategy feedback goes by one column", "name it, or none: feedback"))
-        sizes = (np.nan_to_num(_scores(data, scores[0] if scores else "feedback", run), nan=0.0) < 0.0).astype(np.float64)
-        found = sampling.by_size(sizes, size, seed)
+        found = sampling.stratified(_strata(data, str(by)), size, seed)
     else:
-        wanted = 1 if strategy == "uncertain" else 2
-        if len(scores) != wanted:
-            told = "one score" if wanted == 1 else "two scores"
-            what = f"the strategy {strategy} needs {told}, and {len(scores)} are named"
-            raise SpecError(Problem("--score", what, "name a column, or a metric of --run, with each --score"))
-        values = [_scores(data, name, run) for name in scores]
-        if strategy == "uncertain":
-            known = values[0][np.isfinite(values[0])]
-            middle = around if around is not None else float(known.min() + known.max()) / 2.0
-            sizes = sampling.uncertainty(values[0], middle)
-        else:
-            sizes = sampling.rank_gap(values[0], values[1])
-        found = sampling.by_size(sizes, size, seed)
+        values = [_scores(data, name, run) for name in scores or (FEEDBACK,)]
+        found = sampling.by_size(sizes_of(strategy, values, around), size, seed)
     return Chosen(found.indices.tolist(), found.weights.tolist(), data.n)
 
 

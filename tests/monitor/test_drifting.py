@@ -9,14 +9,16 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv
+import pyarrow.parquet as pq
 import pytest
 
 import evalkit
+from evalkit.cli.sampling import Wanted, sample_logs
 from evalkit.core.errors import SpecError
 from evalkit.core.registry import forget
 from evalkit.monitor.drifting import saved
 from tests.conftest import ROOT
-from tests.monitor.made import DAY, START, logs
+from tests.monitor.made import DAY, REFUSAL, START, logs
 
 ANSWERS = ROOT / "suites" / "data" / "http" / "answers.jsonl"
 
@@ -149,3 +151,36 @@ def test_a_wrong_configuration_is_one_clear_message(before: pa.Table, config: di
 def test_logs_with_nothing_in_common_are_told() -> None:
     with pytest.raises(SpecError, match="no signal in common"):
         evalkit.drift([{"a": 1.0}] * 50, [{"b": 1.0}] * 50)
+
+
+def test_a_sample_by_drift_prefers_the_rows_that_drifted_and_keeps_their_weights(
+    project: Path, before: pa.Table, after: pa.Table
+) -> None:
+    pq.write_table(before, project / "then.parquet")
+    pq.write_table(after, project / "now.parquet")
+    refused = [one == REFUSAL for one in after.column("output").to_pylist()]
+    means, drawn = [], []
+    for seed in range(8):
+        out = project / f"review{seed}.jsonl"
+        wanted = Wanted(
+            str(project / "now.parquet"),
+            200,
+            out,
+            "drift",
+            None,
+            (),
+            None,
+            None,
+            seed,
+            None,
+            True,
+            str(project / "then.parquet"),
+        )
+        assert sample_logs(wanted) == 0
+        rows = [json.loads(line) for line in out.read_text().splitlines()]
+        assert len(rows) == 200
+        assert {"id", "input", "output", "drift", "sampling_weight"} <= rows[0].keys()
+        drawn.append(sum(row["output"] == REFUSAL for row in rows) / 200)
+        means.append(sum(row["sampling_weight"] * (row["output"] == REFUSAL) for row in rows) / len(refused))
+    assert np.mean(drawn) > 1.4 * sum(refused) / len(refused)
+    assert np.mean(means) == pytest.approx(sum(refused) / len(refused), rel=0.15)
