@@ -94,12 +94,14 @@ def watch_and_tell(file: Path, store: str | None, every: str | None, cron: str |
 def _one_run(spec: MonitorSpec, store: str | None) -> Ran:
     from evalkit.core.times import iso
     from evalkit.monitor.run import run_monitor
+    from evalkit.reports import numbers
     from evalkit.runner.stores import catalog_at
 
     clock = time.perf_counter()
     ran = run_monitor(replace(spec), catalog_at(store, spec.root), now=time.time())
     state = ", ".join(one.why for one in ran.watched.open) or "nothing has drifted"
-    told = f"{iso(time.time())}  {spec.name}: {ran.processed} windows in {time.perf_counter() - clock:.1f} s; {state}"
+    done = numbers.counted(ran.processed, "window")
+    told = f"{iso(time.time())}  {spec.name}: {done} in {time.perf_counter() - clock:.1f} s; {state}"
     print(told, file=sys.stderr, flush=True)
     _warn(ran.warnings)
     return ran

@@ -101,7 +101,9 @@ def read_file(path: Path, what: str) -> Tree:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise SpecError(Problem(str(path), f"the {what} cannot be read ({error.strerror})")) from None
-    return read_tree(decode(data, str(path), size), str(path))
+    tree = read_tree(decode(data, str(path), size), str(path))
+    tree.called = f"the {what}"
+    return tree
 
 
 def read_drift(node: Node, source: str = "", home: Home | None = None) -> DriftSpec:

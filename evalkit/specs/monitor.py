@@ -97,7 +97,7 @@ def _found(path: Path, cwd: Path) -> Path:
     try:
         for one in tried:
             if (cwd / one).is_file():
-                return cwd / one
+                return Path(one) if cwd == Path.cwd() else cwd / one  # messages show it as it was named
             found = locate(one, beside=cwd, root=project_root(cwd, cwd), plugins=content_folders())
             if found is not None and found.is_file():
                 return found
