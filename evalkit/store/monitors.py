@@ -47,6 +47,7 @@ outbox = sa.Table(
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("delivered", sa.Boolean, nullable=False),
     sa.Column("failure", sa.String),
+    sa.Index("ix_outbox_monitor", "monitor", "delivered"),
 )
 
 

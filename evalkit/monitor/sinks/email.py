@@ -130,7 +130,12 @@ class Email:
         except smtplib.SMTPResponseException as error:
             raise self._failed("does not talk to us", error.smtp_code, error.smtp_error, "refused") from None
         except (smtplib.SMTPException, OSError) as error:
-            cause = (error.strerror or type(error).__name__) if isinstance(error, OSError) else type(error).__name__
+            if isinstance(error, TimeoutError) or isinstance(error.__context__, TimeoutError):
+                cause = "timed out"  # smtplib tells a silent server as one that hung up
+            elif isinstance(error, smtplib.SMTPServerDisconnected):
+                cause = "it hung up"
+            else:
+                cause = getattr(error, "strerror", None) or type(error).__name__
             raise NotDelivered(f"the mail server {self.host} cannot be reached ({scrubbed(cause, self).lower()})") from None
 
     def _connection(self) -> smtplib.SMTP:
