@@ -28,9 +28,7 @@ def sample(
     by: Annotated[Optional[str], typer.Option(help="The column whose values a stratified sample holds alike.")] = None,
     score: Annotated[
         Optional[list[str]],
-        typer.Option(
-            help="A column, or a metric of --run, that strategies go by (disagreement: two)."
-        ),
+        typer.Option(help="A column, or a metric of --run, that strategies go by (disagreement: two)."),
     ] = None,
     run: Annotated[Optional[str], typer.Option(help="The run whose scores are meant: its id, latest, latest:SUITE.")] = None,
     around: Annotated[Optional[float], typer.Option(help="The score that is most uncertain, such as a gate's bound.")] = None,

@@ -51,7 +51,7 @@ def test_a_saved_profile_is_a_reference(project: Path) -> None:
             MONITOR.replace("window: 1h", "window: hourly"),
             'shop.yaml:4: window: "hourly" is no duration; write 15m, 1h, 1d or 1w',
         ),
-        (MONITOR.replace("window", "windows"), 'error: shop.yaml:2: the monitor lacks `window`'),
+        (MONITOR.replace("window", "windows"), "error: shop.yaml:2: the monitor lacks `window`"),
         (MONITOR.replace("from: 2026-09-01", "from: 2026-10-01"), "`from` lies after `to`; exchange them"),
         (MONITOR.replace("from: 2026-09-01", "from: soon"), '"soon" is no time'),
         (MONITOR.replace("logs.parquet", "lgs.parquet"), 'did you mean "'),
