@@ -17,16 +17,15 @@ import numpy as np
 from evalkit.core.drift import Drift
 from evalkit.core.errors import Problem, SpecError, StoreError
 from evalkit.core.times import iso, span
-from evalkit.core.watched import Alert, Figure, Incident, Point, Severity, Timeline, Watched
-from evalkit.detection.alarm import Plan, State, Verdict, Watcher
+from evalkit.core.watched import Alert, Figure, Incident, Watched
+from evalkit.detection.alarm import Plan, State, Watcher
 from evalkit.detection.alarm import Reading as Measured
 from evalkit.detection.case import Case, Cases, gather
 from evalkit.detection.compare import compare
 from evalkit.detection.kept import from_bytes, to_bytes, windows_in
 from evalkit.detection.season import Season
 from evalkit.detection.switch import OFF
-from evalkit.detection.tracks import Track, parts_of
-from evalkit.detection.wording import changed
+from evalkit.detection.tracks import parts_of
 from evalkit.logs.read import opened
 from evalkit.monitor.deliver import Delivery, Parcel, deliver, export
 from evalkit.monitor.embedding import WINDOW, embedder_of
@@ -35,7 +34,7 @@ from evalkit.monitor.judging import Judging, blame_of
 from evalkit.monitor.own import own_signals
 from evalkit.monitor.reading import Reading, between, profile
 from evalkit.monitor.reference import Learned, learn, measured, origin_of, starts_between
-from evalkit.reports.prometheus_monitor import monitor_metrics
+from evalkit.monitor.telling import figures_of, point_of, severity_of, timeline, why_of
 from evalkit.reports.watched_pages import watched_html, watched_json, watched_markdown
 from evalkit.specs.monitor import MonitorSpec
 from evalkit.store.catalog import Catalog
@@ -45,7 +44,6 @@ from evalkit.store.monitors import MonitorStore, Seen, Waiting
 SHOWN = 2_000  # windows of a report
 AT_ONCE = 2_000  # windows measured in one pass
 LOOK_BACK = 500  # processed windows that are looked at for late rows
-CRITICAL = 6.0  # standard deviations of a window from which an incident is critical
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def run_monitor(spec: MonitorSpec, catalog: Catalog, *, now: float, fresh: bool 
                 processed = session.process(now)
             latest = session.latest()
         found = session.watched(latest)
-        figures = session.figures(found)
+        figures = figures_of(found)
         reports = spec.report or folder
         write_text(reports / "report.html", watched_html(found))
         write_text(reports / "report.md", watched_markdown(found))
@@ -252,7 +250,7 @@ class _Session:
             for one, is_news in changed_now if is_news
         ]  # fmt: skip
         kept = {"tracks": state.to_json(), "cases": {signal: case.to_json() for signal, case in cases.open.items()}}
-        seen = Seen(start, rows, 0, {name: _seen(verdict, tracks[name]) for name, verdict in verdicts.items()})
+        seen = Seen(start, rows, 0, {name: point_of(verdict, tracks[name]) for name, verdict in verdicts.items()})
         entered = self.store.enter(
             seen, kept, [one for one, _ in changed_now], alerts, [one.name for one in self.spec.alerts if one.takes_alerts]
         )
@@ -276,9 +274,9 @@ class _Session:
                 examples = examples_of(self.reading, self.switched, self.learned, track, where, rises=rises)
             blame = blame_of(case, together, self.spec.window, told)
             one = Incident(
-                id=id_, name=track.title, group=track.group, severity=_severity(case),
+                id=id_, name=track.title, group=track.group, severity=severity_of(case),
                 kind="judge" if blame else case.kind, found=case.found, since=case.since, before=case.before, after=case.after,
-                unit=track.unit, why=blame + _why(case, track), closed=case.closed,
+                unit=track.unit, why=blame + why_of(case, track), closed=case.closed,
                 by=dict([track.by]) if track.by else {}, slice=case.slice, examples=tuple(examples),
             )  # fmt: skip
             found.append((one, case.signal in opened_now or case.closed is not None))
@@ -327,7 +325,7 @@ class _Session:
             source=self.reading.log.label,
             width=self.spec.window,
             windows=tuple((one.start, one.rows, one.late) for one in seen),
-            timelines=tuple(self._timeline(track, seen) for track in tracks.values()),
+            timelines=tuple(timeline(track, seen, self.learned.history, SHOWN) for track in tracks.values()),
             incidents=tuple(self.store.incidents()),
             off=(*self.switched.off, *self.learned.dark),
             latest=latest,
@@ -335,58 +333,8 @@ class _Session:
             notes=(*self.notes, *self.judging.notes),
         )
 
-    def _timeline(self, track: Track, seen: Sequence[Seen]) -> Timeline:
-        points = list(self._past(track)) if len(seen) < SHOWN else []
-        for one in seen:
-            told = one.seen.get(track.name)
-            if told is not None:
-                value, expected, low, high, n, p, q = (math.nan if x is None else float(x) for x in told[:-1])
-                points.append(Point(one.start, value, expected, low, high, int(n), p, q, told[-1]))
-        return Timeline(track.title, track.group, track.unit, tuple(points), dict([track.by]) if track.by else {})
-
-    def _past(self, track: Track) -> Iterator[Point]:
-        """The reference's own windows."""
-        history = self.learned.history
-        values, sizes = history.values.get(track.name), history.sizes.get(track.name)
-        if values is None or sizes is None:
-            return
-        last = slice(max(0, len(history.starts) - SHOWN), None)
-        for start, value, n in zip(history.starts[last], values[last], sizes[last]):
-            yield Point(
-                float(start), float(value), math.nan, math.nan, math.nan, int(n), math.nan, math.nan,
-                "learning" if n else "none",
-            )  # fmt: skip
-
-    def figures(self, found: Watched) -> tuple[tuple[Figure, ...], str]:
-        """The newest window's numbers, and the same as Prometheus reads them."""
-        told = []
-        for line in found.timelines:
-            if line.points and line.points[-1].status != "learning":
-                last = line.points[-1]
-                told.append(Figure(line.name, line.by, last.value, last.expected, last.status == "drifted", last.n))
-        return tuple(told), monitor_metrics(found.name, told, found.windows, found.width, found.incidents)
-
     def _link(self) -> str:
         return self.spec.link or str((self.spec.report or self.folder) / "report.html")
-
-
-def _seen(verdict: Verdict, track: Track) -> list[Any]:
-    """A point as the store keeps it; the band ends where the values do."""
-    numbers = (verdict.value, verdict.expected, max(verdict.low, track.low), min(verdict.high, track.high))
-    told = [x if math.isfinite(x) else None for x in (*numbers, float(verdict.n), verdict.p, verdict.q)]
-    return [*told, verdict.status]
-
-
-def _severity(case: Case) -> Severity:
-    return "critical" if abs(case.size) >= CRITICAL else "warning"
-
-
-def _why(case: Case, track: Track) -> str:
-    """``output.refusal rose from 3.0% → 8.2%``."""
-    what = f"{track.signal} ({track.part})" if track.part and track.part != "spread" else track.signal
-    if track.part == "spread":
-        return f"the spread of {track.signal} {'grew' if case.after > case.before else 'shrank'}"
-    return f"{what} {'rose' if case.after > case.before else 'fell'}: {changed(case.before, case.after, track.unit)}"
 
 
 def _deliver(store: MonitorStore, spec: MonitorSpec, figures: tuple[tuple[Figure, ...], str]) -> Iterator[str]:
