@@ -46,7 +46,7 @@ def builtin() -> tuple[Signal, ...]:
             package="py3langid",
         ),
         Signal("output.flagged", "output", "flag", ("flags",), "share", _flagged),
-        Signal("output.flags", "output", "category", ("flags",), measure=_texts("flags")),
+        Signal("output.flags", "output", "category", ("flags",), measure=_flags),
         Signal("model", "column", "category", ("model",), measure=_texts("model")),
         Signal("feedback", "proxy", "number", ("feedback",), "", _numbers("feedback")),
         Signal("latency_ms", "proxy", "number", ("latency_ms",), "ms", _numbers("latency_ms")),
@@ -119,6 +119,14 @@ def _verbosity(frame: Frame) -> Floats:
     asked, answered = described(frame, "input").values["words"], described(frame, "output").values["words"]
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(asked > 0.0, answered / asked, np.nan)
+
+
+def _flags(frame: Frame) -> Any:
+    """The flags that are set, as one name."""
+    import pyarrow.compute as pc
+
+    told = frame.text("flags")
+    return pc.if_else(pc.equal(told, ""), "none", told)
 
 
 def _flagged(frame: Frame) -> Floats:

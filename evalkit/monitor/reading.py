@@ -67,7 +67,8 @@ class Reading:
         if name == "timestamp":
             return self.time
         if name in TEXTS and kind.startswith("STRUCT") and kind.endswith("[]") and "content" in kind:
-            return f"array_to_string(list_transform({column}, m -> CAST(m.content AS VARCHAR)), chr(10))"
+            said = " IF m.role IS DISTINCT FROM 'system'" if "role" in kind else ""  # that is the product's own text
+            return f"array_to_string([CAST(m.content AS VARCHAR) FOR m IN {column}{said}], chr(10))"
         sort = self.sorts[name]
         if sort == "number":
             return f"CAST({column} AS DOUBLE)"

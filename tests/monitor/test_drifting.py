@@ -111,6 +111,32 @@ def test_a_signal_of_ones_own_is_a_function_of_a_rows_values(before: pa.Table, a
         forget("signal", "apologies")
 
 
+def test_chat_messages_epoch_times_lists_of_flags_and_vectors_are_read(project: Path) -> None:
+    rng = np.random.default_rng(0)
+
+    def rows(n: int, flagged: bool) -> list[dict[str, Any]]:
+        asked = ["How do I reset my password?", "Where is my order?", "Cancel my plan please"]
+        return [
+            {
+                "input": [{"role": "system", "content": "x" * 500}, {"role": "user", "content": asked[rng.integers(3)]}],
+                "output": "Done.",
+                "timestamp": 1_788_220_800_000 + at * 60_000,
+                "embedding": rng.normal(size=8).tolist(),
+                "flags": ["toxic"] if flagged and at % 2 else [],
+            }
+            for at in range(n)
+        ]
+
+    for name, told in (("then", rows(200, False)), ("now", rows(200, True))):
+        (project / f"{name}.jsonl").write_text("\n".join(map(json.dumps, told)))
+    found = evalkit.drift(project / "now.jsonl", project / "then.jsonl")
+    assert found["output.flagged"].drifted
+    assert found["output.flags"].terms[0].text == "toxic"
+    assert found["input.length"].before == pytest.approx(22.0, abs=4.0)
+    assert not found["input.embedding"].drifted
+    assert found.reference.first == "2026-09-01T00:00:00Z"
+
+
 def test_few_rows_say_nothing_and_why(before: pa.Table) -> None:
     found = evalkit.drift(before.slice(0, 20), before)
     assert not found.findings
