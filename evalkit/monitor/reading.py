@@ -77,7 +77,8 @@ class Reading:
         if sort == "vector":
             return f"CAST({column} AS FLOAT[])"
         if sort == "texts":
-            return f"array_to_string(list_sort({column}), '+')"
+            texts = f"[json_extract_string(one, '$') FOR one IN {column}]" if kind == "JSON[]" else column
+            return f"array_to_string(list_sort({texts}), '+')"
         return f"CAST({column} AS VARCHAR)"
 
     @property
@@ -261,7 +262,7 @@ def _sort(kind: str, name: str) -> Sort:
         return "flag"
     if kind.endswith("]"):
         inner = kind[: kind.rindex("[")]
-        return "vector" if is_number(inner) else "texts" if inner == "VARCHAR" else "other"
+        return "vector" if is_number(inner) else "texts" if inner in ("VARCHAR", "JSON") else "other"
     if is_number(kind):
         return "number"
     return "text" if kind in ("VARCHAR", "UUID") or kind.startswith("ENUM") else "other"
