@@ -66,9 +66,8 @@ class Reading:
         column, kind = identifier(own), self.log.columns[own]
         if name == "timestamp":
             return self.time
-        if name in TEXTS and kind.startswith("STRUCT") and kind.endswith("[]") and "content" in kind:
-            said = " IF m.role IS DISTINCT FROM 'system'" if "role" in kind else ""  # that is the product's own text
-            return f"array_to_string([CAST(m.content AS VARCHAR) FOR m IN {column}{said}], chr(10))"
+        if name in TEXTS:
+            return _said(column, kind)
         sort = self.sorts[name]
         if sort == "number":
             return f"CAST({column} AS DOUBLE)"
@@ -252,6 +251,23 @@ def between(reading: Reading, start: float, end: float) -> str:
     return f"{reading.time} >= {start!r} AND {reading.time} < {end!r}"
 
 
+def _said(column: str, kind: str) -> str:
+    """A prompt or an answer in SQL: text as it is; of chat messages what was said, without the product's own system prompt."""
+    messages = (
+        f"CAST({column} AS JSON[])" if kind in ("JSON", "JSON[]") or (kind.startswith("STRUCT") and kind.endswith("[]")) else ""
+    )
+    if not messages:
+        return f"CAST({column} AS VARCHAR)"
+    if kind.startswith("STRUCT"):
+        messages = f"[to_json(m) FOR m IN {column}]"
+    asked = "json_extract_string(m, '$.role') IS DISTINCT FROM 'system'"
+    spoken = f"[json_extract_string(m, '$.content') FOR m IN {messages} IF {asked}]"
+    joined = f"array_to_string({spoken}, chr(10))"
+    if kind != "JSON":
+        return joined
+    return f"CASE json_type({column}) WHEN 'ARRAY' THEN {joined} ELSE json_extract_string({column}, '$') END"
+
+
 def _sort(kind: str, name: str) -> Sort:
     """What a column of a DuckDB type holds."""
     if name == "timestamp" or is_time(kind):
@@ -262,7 +278,9 @@ def _sort(kind: str, name: str) -> Sort:
         return "flag"
     if kind.endswith("]"):
         inner = kind[: kind.rindex("[")]
-        return "vector" if is_number(inner) else "texts" if inner in ("VARCHAR", "JSON") else "other"
+        if is_number(inner) or (inner == "JSON" and name in EMBEDDINGS.values()):  # a text file's lists may be told as JSON
+            return "vector"
+        return "texts" if inner in ("VARCHAR", "JSON") else "other"
     if is_number(kind):
         return "number"
     return "text" if kind in ("VARCHAR", "UUID") or kind.startswith("ENUM") else "other"
