@@ -67,7 +67,7 @@ def guarded() -> int:
     try:
         code = app(standalone_mode=True)
     except SystemExit as stop:
-        return _unread() if isinstance(stop.__context__, BrokenPipeError) else _code(stop.code)
+        return _unread() if isinstance(stop.__context__, BrokenPipeError) else _flushed(_code(stop.code))
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return 130
@@ -77,7 +77,16 @@ def guarded() -> int:
         from evalkit.cli.errors import explain
 
         return explain(error)
-    return _code(code)
+    return _flushed(_code(code))
+
+
+def _flushed(code: int) -> int:
+    """The code, once all output has left; what is still in a buffer at exit would fail where nobody can answer."""
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        return _unread()
+    return code
 
 
 def _unread() -> int:

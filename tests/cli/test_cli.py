@@ -293,13 +293,12 @@ def test_a_baseline_that_is_not_there_yet_is_a_warning_where_no_gate_needs_it(su
     assert "warning: compared with nothing" in done.stderr
 
 
-def test_a_reader_that_went_away_is_no_failed_gate() -> None:
+@pytest.mark.parametrize("what", [["list", "metrics"], ["--version"], ["list", "backends"]])
+def test_a_reader_that_went_away_is_no_failed_gate(what: list[str]) -> None:
     read, write = os.pipe()
     os.close(read)
     try:
-        done = subprocess.run(
-            [sys.executable, "-m", "evalkit", "list", "metrics"], stdout=write, stderr=subprocess.PIPE, check=False
-        )
+        done = subprocess.run([sys.executable, "-m", "evalkit", *what], stdout=write, stderr=subprocess.PIPE, check=False)
     finally:
         os.close(write)
     assert (done.returncode, done.stderr) == (141, b"")
