@@ -185,6 +185,12 @@ def _span(watched: Watched) -> tuple[float, float]:
     return (min(starts), max(starts) + watched.width) if starts else (0.0, 1.0)
 
 
+def _whole_span(watched: Watched) -> tuple[float, float]:
+    """With the windows of the reference, where the timelines hold them."""
+    first, last = _span(watched)
+    return min([first, *(line.points[0].start for line in watched.timelines if line.points)]), last
+
+
 def _plot(told: WatchedView, line: SignalLine, timeline: Timeline, key: str) -> Any:
     from evalkit.reports.page import ours
     from evalkit.reports.plot_timeline import timeline_plot
@@ -192,7 +198,7 @@ def _plot(told: WatchedView, line: SignalLine, timeline: Timeline, key: str) -> 
     incidents = [row.incident for row in line.incidents if dict(row.incident.by) == dict(timeline.by)]
     title = one_line(timeline.label, 100)
     watched = told.watched
-    return ours(timeline_plot(timeline, incidents, window=watched.width, span=_span(watched), title=title, key=key))
+    return ours(timeline_plot(timeline, incidents, window=watched.width, span=_whole_span(watched), title=title, key=key))
 
 
 def _strip(told: WatchedView, line: SignalLine) -> Any:
