@@ -25,12 +25,12 @@ def builtin() -> tuple[Signal, ...]:
     return (
         *(_described("input", name) for name in INPUT),
         *_read("input"),
-        Signal("input.embedding", "input", "vector", ("embedding",), compare=vectors.finding),
+        Signal("input.embedding", "input", "vector", ("embedding",), compare=vectors.compared),
         Signal("prompt_version", "input", "category", ("prompt_version",), measure=_texts("prompt_version")),
         *(_described("output", name) for name in OUTPUT),
         Signal("output.verbosity", "output", "number", ("input", "output"), "", _verbosity),
         *_read("output"),
-        Signal("output.embedding", "output", "vector", ("output_embedding",), compare=vectors.finding),
+        Signal("output.embedding", "output", "vector", ("output_embedding",), compare=vectors.compared),
         Signal(
             "output.tone", "output", "number", ("output",), "", _one("output", "tone"), sampled=True, package="vaderSentiment"
         ),
@@ -61,8 +61,8 @@ def _read(column: str) -> tuple[Signal, ...]:
     """What reading a text column tells beyond counting."""
     group: Group = "input" if column == "input" else "output"
     return (
-        Signal(f"{column}.terms", group, "terms", (column,), "share", compare=unseen.finding),
-        Signal(f"{column}.topics", group, "category", (column,), compare=topics.finding),
+        Signal(f"{column}.terms", group, "terms", (column,), "share", compare=unseen.compared),
+        Signal(f"{column}.topics", group, "category", (column,), compare=topics.compared),
         Signal(
             f"{column}.language", group, "category", (column,), measure=_language(column), sampled=True, package="py3langid"
         ),

@@ -58,7 +58,7 @@ class Categories:
             return self
         counts: dict[str, int] = {}
         for name, count in self.counts.items():
-            bucket = f"#{int.from_bytes(blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=8).digest()) % BUCKETS}"
+            bucket = bucket_of(name)
             counts[bucket] = counts.get(bucket, 0) + count
         return Categories(counts, self.missing, hashed=True)
 
@@ -73,6 +73,11 @@ class Categories:
     def unpacked(cls, facts: Mapping[str, Any], arrays: Mapping[str, Counts]) -> Categories:  # noqa: ARG003
         """What `packed` came from."""
         return cls({str(name): int(count) for name, count in facts["counts"].items()}, facts["missing"], facts["hashed"])
+
+
+def bucket_of(name: str) -> str:
+    """The bucket that a name's hash falls into."""
+    return f"#{int.from_bytes(blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=8).digest()) % BUCKETS}"
 
 
 def aligned(a: Categories, b: Categories) -> tuple[list[str], Counts, Counts]:

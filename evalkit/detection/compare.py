@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from evalkit.detection.categories import Categories
 from evalkit.detection.flags import Flags
 from evalkit.detection.numbers import Numbers
 from evalkit.detection.profile import By, Profile, Summary
-from evalkit.detection.signal import Signal
+from evalkit.detection.signal import Look, Signal
 from evalkit.detection.wording import changed, number, share
 from evalkit.stats.contingency import categories as homogeneity
 from evalkit.stats.contingency import proportion
@@ -47,18 +48,16 @@ def compare(
     """
     found: list[Finding] = []
     dark = list(off)
-    for signal in signals:
-        one, why = _one(signal, reference, current, None, seed, fewest)
-        if one is None:
-            dark.append(Off(signal.name, why))
-            continue
-        found.append(one)
-    shared = [by for by in reference.slices if by in current.slices]
-    for by in shared:
-        for signal in signals:
-            one, _ = _one(signal, reference, current, by, seed, fewest)
+    looks = [(signal, _look(signal, reference, current, seed, fewest)) for signal in signals]
+    for by in (None, *(by for by in reference.slices if by in current.slices)):
+        for signal, look in looks:
+            if by is not None and signal.kind == "category" and signal.needs == (by[0],):
+                continue  # a slice has one value of its own column
+            one, why = look(by)
             if one is not None:
-                found.append(one)
+                found.append(replace(one, by=dict([by])) if by else one)
+            elif by is None:
+                dark.append(Off(signal.name, why))
     return Drift(
         findings=tuple(judged(found, level)),
         off=tuple(dark),
@@ -81,14 +80,17 @@ def judged(found: Sequence[Finding], level: float) -> list[Finding]:
     return [replace(one, q=float(at), drifted=bool(at <= level and one.value >= one.threshold)) for one, at in zip(found, q)]
 
 
-def _one(
-    signal: Signal, reference: Profile, current: Profile, by: By | None, seed: int, fewest: int
-) -> tuple[Finding | None, str]:
-    """The finding of a signal over all rows or a slice; or why there is none."""
+def _look(signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int) -> Look:
+    """What finds a signal's difference over all rows or a slice."""
     if signal.compare is not None:
-        return (None, "") if by else signal.compare(signal, reference, current, _seed(seed, signal.name), fewest)
+        return signal.compare(signal, reference, current, _seed(seed, signal.name), fewest)
+    return partial(_of_summaries, signal, reference, current, seed, fewest)
+
+
+def _of_summaries(
+    signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int, by: By | None
+) -> tuple[Finding | None, str]:
     sides = [(profile.whole if by is None else profile.slices[by]).get(signal.name) for profile in (reference, current)]
-    told = {} if by is None else {by[0]: by[1]}
     for side, name in zip(sides, ("reference", "current")):
         if side is None or not _rows(side):
             return None, f"the {name} rows have no value"
@@ -97,7 +99,7 @@ def _one(
     a, b = sides
     assert a is not None
     assert b is not None
-    return replace(COMPARED[type(a)](signal, a, b, _seed(seed, signal.name, *told.values())), by=told), ""
+    return COMPARED[type(a)](signal, a, b, _seed(seed, signal.name, *(by or ())[1:])), ""
 
 
 def _rows(side: Summary) -> int:

@@ -14,13 +14,12 @@ from evalkit.detection.categories import NULL, Categories
 from evalkit.detection.flags import Flags
 from evalkit.detection.frame import Frame
 from evalkit.detection.numbers import Numbers
-from evalkit.detection.sample import LABEL, NUMBER, RAW, TERMS, Sample
+from evalkit.detection.sample import LABEL, NUMBER, RAW, TERMS, By, Sample
 from evalkit.detection.signal import TEXTS, Signal
 from evalkit.detection.texts import terms_in
 from evalkit.detection.vocabulary import Vocabulary
 
 Summary = Numbers | Flags | Categories
-By = tuple[str, str]  # a slice: its column and its value
 
 SHARED, NAMED = 5, 2_000  # rows that must have a word, and the most words, that are spelled in a profile
 SLICES = 20  # values of one column, the most frequent first
@@ -259,7 +258,7 @@ def _of_sample(signal: Signal, sample: Sample, whole: dict[str, Summary], slices
     whole[signal.name] = summary(signal.kind, values)
     for by, found in slices.items():
         if LABEL + by[0] in sample.table.column_names:
-            rows = np.flatnonzero(np.array([value == by[1] for value in sample.labels(by[0])], dtype=bool))
+            rows = np.flatnonzero(sample.are_on(by))
             kept = values[rows] if isinstance(values, np.ndarray) else values.take(pa.array(rows))
             found[signal.name] = summary(signal.kind, kept)
 

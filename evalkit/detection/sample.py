@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 KEY = "key"
 ROWS = 2_000
 MAKER = b"made by"  # what a column of vectors was made with, in its field's metadata
+By = tuple[str, str]  # a slice: its column and its value
+
 RAW, NUMBER, LABEL, TERMS, VECTOR = "raw:", "number:", "label:", "terms:", "vector:"  # what a column of the table holds
 
 
@@ -66,6 +68,18 @@ class Sample:
         import pyarrow as pa
 
         return Sample(self.table.filter(pa.array(mask)), self.most)
+
+    def on(self, by: By | None) -> Sample:
+        """The rows of a slice; None: all."""
+        return self if by is None else self.where(self.are_on(by))
+
+    def are_on(self, by: By | None) -> NDArray[np.bool_]:
+        """Which rows belong to a slice (n,); None: all do."""
+        if by is None:
+            return np.ones(len(self), dtype=bool)
+        if LABEL + by[0] not in self.table.column_names:
+            return np.zeros(len(self), dtype=bool)
+        return np.array([value == by[1] for value in self.labels(by[0])], dtype=bool)
 
     def with_column(self, name: str, values: Any) -> Sample:
         """With one column more, or another in its place."""

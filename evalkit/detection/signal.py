@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from evalkit.core.drift import Finding, Group, Kind
 from evalkit.detection.frame import Frame
+
+if TYPE_CHECKING:
+    from evalkit.detection.profile import Profile
+    from evalkit.detection.sample import By
+
+Look = Callable[["By | None"], "tuple[Finding | None, str]"]  # of a slice (None: of all rows): a finding, or why there is none
 
 TEXTS = ("input", "output")  # columns that are read as texts
 EMBEDDINGS = {"input": "embedding", "output": "output_embedding"}  # and the columns of their vectors
@@ -29,7 +35,8 @@ class Signal:
         needs: columns without which it is off.
         measure: a `Frame` to values: numbers (n,) with NaN for a number or a flag (0 and 1), an Arrow array of texts for a
             category. Terms and vectors are no values of a row: they come from the sample, and have none.
-        compare: of a signal that is no value of a row: two profiles to a finding, or to None and why there is none.
+        compare: of a signal that is no value of a row: this, reference, current, a seed and the fewest rows, to what finds the
+            difference of all rows and of every slice: what these have in common is worked out once.
         sampled: measured on a sample of the rows only: it is slow, or needs a model.
         package: that it needs, beyond evalkit's own: one of the extra ``logs``.
         statistic, threshold: the effect size and the least that counts; None and NaN: those of the kind.
@@ -41,7 +48,7 @@ class Signal:
     needs: tuple[str, ...]
     unit: str = ""
     measure: Callable[[Frame], Any] | None = None
-    compare: Callable[..., tuple[Finding | None, str]] | None = None
+    compare: Callable[[Signal, Profile, Profile, int, int], Look] | None = None
     sampled: bool = False
     package: str = ""
     statistic: str = ""
@@ -53,3 +60,8 @@ class Signal:
         known = STATISTICS[self.kind]
         name = self.statistic or next(iter(known))
         return name, self.threshold if self.threshold == self.threshold else known[name]
+
+
+def blind(why: str) -> Look:
+    """Of a signal of which nothing can be found, whatever the slice."""
+    return lambda by: (None, why)  # noqa: ARG005 - as others are called

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,9 +13,9 @@ from numpy.typing import NDArray
 from evalkit.core.drift import Finding, Term
 from evalkit.detection.categories import Categories, aligned
 from evalkit.detection.profile import Profile
-from evalkit.detection.sample import TERMS, VECTOR, Sample
+from evalkit.detection.sample import TERMS, VECTOR, By, Sample
 from evalkit.detection.shape import of_categories
-from evalkit.detection.signal import EMBEDDINGS, Signal
+from evalkit.detection.signal import EMBEDDINGS, Look, Signal, blind
 from evalkit.detection.unseen import cut
 from evalkit.detection.vectors import unlike
 from evalkit.detection.wording import share
@@ -153,25 +154,36 @@ def _seeded(vectors: Vectors, k: int, rng: np.random.Generator) -> Vectors:
     return vectors[chosen]
 
 
-def finding(signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int) -> tuple[Finding | None, str]:
-    """The shares of topics, in the half of the reference's sample that the clusters do not come from, and now."""
+def compared(signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int) -> Look:
+    """The shares of topics, in the half of the reference's sample that the clusters do not come from, and now.
+
+    The clusters are those of all rows, for slices too.
+    """
     column = signal.needs[0]
     if reference.sample is None or current.sample is None or len(reference.sample) < 100:
-        return None, "the reference sample has fewer than 100 rows"
+        return blind("the reference sample has fewer than 100 rows")
     if len(current.sample) < fewest:
-        return None, f"the current sample has {len(current.sample)} rows; {fewest} are needed"
+        return blind(f"the current sample has {len(current.sample)} rows; {fewest} are needed")
     fitted, held = halves(reference.sample)
     name = EMBEDDINGS.get(column, "")
     sides = (reference.sample, current.sample)
     embedded = all(side.has(VECTOR + name) for side in sides) and unlike(*sides, name) is None
     topics = Topics.fit(fitted, column, seed, embedded=embedded)
     if topics is None:
-        return None, f"too few texts of {column} have words in common"
-    told = current.sample.where(topics.known(current.sample))
+        return blind(f"too few texts of {column} have words in common")
+    labels = labels_of(topics, fitted, reference)
+    return partial(_finding, signal, topics, labels, reference, held, current.sample, seed, fewest)
+
+
+def _finding(
+    signal: Signal, topics: Topics, labels: Sequence[str], reference: Profile, held: Sample, current: Sample, seed: int,
+    fewest: int, by: By | None,
+) -> tuple[Finding | None, str]:  # fmt: skip
+    column, held, current = signal.needs[0], held.on(by), current.on(by)
+    told = current.where(topics.known(current))
     before, after = topics.assigned(held.where(topics.known(held))), topics.assigned(told)
     if min(len(before), len(after)) < fewest:
-        return None, f"too few rows have vectors; {fewest} are needed"
-    labels = labels_of(topics, fitted, reference)
+        return None, f"the rows that can be told apart are {len(before)} and {len(after)}; {fewest} are needed"
     counted = [
         Categories.of([*labels, ELSEWHERE], [*(int((side == at).sum()) for at in range(len(labels))), int((side < 0).sum())])
         for side in (before, after)

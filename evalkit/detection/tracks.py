@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -14,12 +14,12 @@ from evalkit.core.drift import Group
 from evalkit.detection import numbers, topics, unseen, vectors
 from evalkit.detection.alarm import Reading
 from evalkit.detection.case import Track as Part
-from evalkit.detection.categories import Categories
+from evalkit.detection.categories import Categories, bucket_of
 from evalkit.detection.flags import Flags
 from evalkit.detection.frame import Frame
 from evalkit.detection.numbers import Numbers
-from evalkit.detection.profile import By, Profile, Summary
-from evalkit.detection.sample import LABEL, NUMBER, Sample
+from evalkit.detection.profile import Profile, Summary
+from evalkit.detection.sample import LABEL, NUMBER, TERMS, By, Sample
 from evalkit.detection.signal import Signal
 
 Floats = NDArray[np.float64]
@@ -27,6 +27,7 @@ Codes = NDArray[np.int64]
 
 TAIL = 0.01  # share of the reference on either side beyond which numbers count as that quantile
 MOST, LEAST_SHARE = 8, 0.01  # categories of a signal that are watched by name, and the least of the reference they hold
+SLICE_ROWS = 100  # of the reference that a slice must have for a track of its own
 EFFECT = 0.1  # standard deviations of a row that a shift must have, unless the signal says otherwise
 LEAST_RATE = 0.005  # and of a rate
 SPREAD = "spread"
@@ -69,6 +70,7 @@ class Track:
         return Part(self.signal, self.part, f"{self.by[0]}={self.by[1]}" if self.by else "")
 
 
+Mask = Callable[[By], "NDArray[np.bool_]"]  # which rows belong to a slice
 Sums = dict[str, tuple[Floats, Floats]]  # by track: Σ value and rows, each (windows,)
 
 
@@ -117,14 +119,21 @@ class Ruler:
     def placed(self, track: Track, sample: Sample) -> Floats | None:
         """How much each row shows the track of a topic or of an embedding (n,), NaN without a vector; None of other tracks."""
         if track.signal in self._placed:
-            at = [one.name for one in self._made[track.signal]].index(track.name)
-            found: Floats = self._placed[track.signal].placed(sample)[:, at]
+            fit = self._placed[track.signal]
+            found: Floats = fit.placed(sample)[:, fit.parts.index(track.part)]
             return found
         fitted = self.topics.get(track.signal)
         if fitted is None:
             return None
         hits = (fitted.assigned(sample) == self.cluster(track)).astype(np.float64)
         return np.where(fitted.known(sample), hits, np.nan)
+
+    def shown(self, track: Track, label: str) -> bool:
+        """Whether a row with this category is one that the track is the share of."""
+        whole = self.reference.whole[track.signal]
+        assert isinstance(whole, Categories)
+        name = bucket_of(label) if whole.hashed else label
+        return name not in _often(whole) if track.part == REST else name == track.part
 
     # --- measuring ---
 
@@ -160,13 +169,12 @@ class Ruler:
             elif signal.name in self.topics:
                 fitted = self.topics[signal.name]
                 assigned, known = fitted.assigned(sample), fitted.known(sample)
-                for track in self._made[signal.name]:
-                    hits = np.where(known, assigned == self.cluster(track), np.nan)
-                    _sum(found, track.name, hits, windows, count)
+                parts = {track.part: self.cluster(track) for track in self._made[signal.name]}
+                scored = {part: np.where(known, assigned == at, np.nan) for part, at in parts.items()}
+                self._sums(found, signal, scored, windows, count, sample.are_on)
             elif signal.name in self._placed:
-                placed = self._placed[signal.name].placed(sample)
-                for track, column in zip(self._made[signal.name], placed.T):
-                    _sum(found, track.name, column, windows, count)
+                fit = self._placed[signal.name]
+                self._sums(found, signal, dict(zip(fit.parts, fit.placed(sample).T)), windows, count, sample.are_on)
             elif signal.sampled and signal.measure is not None:
                 prefix = LABEL if signal.kind == "category" else NUMBER
                 if prefix + signal.name in sample.table.column_names:
@@ -175,13 +183,10 @@ class Ruler:
                         if prefix == LABEL
                         else sample.numbers(signal.name)
                     )
-                    self._add(
-                        found, signal, values, windows, count,
-                        lambda by: np.array([one == by[1] for one in sample.labels(by[0])], dtype=bool),
-                    )  # fmt: skip
+                    self._add(found, signal, values, windows, count, sample.are_on)
         return found
 
-    def _add(self, found: Sums, signal: Signal, values: object, windows: Codes, count: int, mask: object) -> None:
+    def _add(self, found: Sums, signal: Signal, values: object, windows: Codes, count: int, on: Mask) -> None:
         whole = self.reference.whole[signal.name]
         scored: dict[str, Floats] = {}
         if isinstance(whole, Numbers):
@@ -196,63 +201,72 @@ class Ruler:
         else:
             coded = values.dictionary_encode()  # type: ignore[attr-defined]
             codes = np.asarray(coded.indices.fill_null(-1).to_numpy(zero_copy_only=False))
-            names = {name: at for at, name in enumerate(coded.dictionary.to_pylist())}
-            listed = [track.part for track in self._made[signal.name] if track.part != REST and track.by is None]
+            names = coded.dictionary.to_pylist()
+            names = [bucket_of(name) for name in names] if whole.hashed else names
             rest = np.ones(len(codes), dtype=bool)
-            for name in listed:
-                hits = codes == names.get(name, -2)
+            for name in _often(whole):
+                hits = np.isin(codes, [at for at, one in enumerate(names) if one == name])
                 rest &= ~hits
                 scored[name] = np.where(codes < 0, np.nan, hits)
             scored[REST] = np.where(codes < 0, np.nan, rest)
+        self._sums(found, signal, scored, windows, count, on)
+
+    def _terms(self, found: Sums, signal: Signal, sample: Sample, windows: Codes, count: int, *, own: bool) -> None:
+        column = signal.needs[0]
+        if sample.has(TERMS + column):
+            told = unseen.shares(sample, column, self.reference.words[column], own=own)
+            self._sums(found, signal, {"": told}, windows, count, sample.are_on)
+
+    def _sums(self, found: Sums, signal: Signal, scored: Mapping[str, Floats], windows: Codes, count: int, on: Mask) -> None:
+        """Add what the rows show of each part of a signal (n,), over all rows and over slices."""
+        masks: dict[By, NDArray[np.bool_]] = {}
         for track in self._made[signal.name]:
             rows = scored[track.part]
             if track.by is not None:
-                rows = np.where(mask(track.by), rows, np.nan)  # type: ignore[operator]
+                if track.by not in masks:
+                    masks[track.by] = on(track.by)
+                rows = np.where(masks[track.by], rows, np.nan)
             _sum(found, track.name, rows, windows, count)
-
-    def _terms(self, found: Sums, signal: Signal, sample: Sample, windows: Codes, count: int, *, own: bool) -> None:
-        from evalkit.detection.sample import TERMS
-
-        column = signal.needs[0]
-        if not sample.has(TERMS + column):
-            return
-        told = unseen.shares(sample, column, self.reference.words[column], own=own)
-        _sum(found, self._made[signal.name][0].name, told, windows, count)
 
     # --- making tracks ---
 
     def _of(self, signal: Signal) -> tuple[Track, ...]:
         if signal.kind == "terms":
             return self._of_terms(signal)
-        if signal.compare is topics.finding:
+        if signal.compare is topics.compared:
             return self._of_topics(signal)
-        if signal.compare is vectors.finding:
+        if signal.compare is vectors.compared:
             return self._of_vectors(signal)
         whole = self.reference.whole.get(signal.name)
         if whole is None or whole.n < 2:
             return ()
-        made = _tracks(signal, whole, None, self.reference)
-        if isinstance(whole, Categories):
-            return made
+        made = _tracks(signal, whole, None, whole)
         for by, summaries in self.reference.slices.items():
             one = summaries.get(signal.name)
-            if one is not None and one.n >= 100:
-                made += tuple(track for track in _tracks(signal, one, by, self.reference) if not track.part)
+            own = isinstance(whole, Categories) and signal.needs == (by[0],)  # a slice has one value of its own column
+            if one is not None and one.n >= SLICE_ROWS and not own:
+                made += _tracks(signal, one, by, whole)
         return made
 
-    def _of_terms(self, signal: Signal) -> tuple[Track, ...]:
-        from evalkit.detection.sample import TERMS
+    def _slices(self, sample: Sample) -> Iterable[tuple[By | None, NDArray[np.bool_]]]:
+        """All rows, and then those of each slice that has enough of them."""
+        for by in (None, *self.reference.slices):
+            rows = sample.are_on(by)
+            if by is None or int(rows.sum()) >= SLICE_ROWS:
+                yield by, rows
 
+    def _of_terms(self, signal: Signal) -> tuple[Track, ...]:
         sample, column = self.reference.sample, signal.needs[0]
         if sample is None or not sample.has(TERMS + column) or column not in self.reference.words:
             return ()
-        rows = unseen.shares(sample, column, self.reference.words[column], own=True)
-        rows = rows[~np.isnan(rows)]
-        if len(rows) < 30:
-            return ()
-        variance = max(float(rows.var()), 1e-6)
-        floor = max(EFFECT * math.sqrt(variance), signal.effect[1])
-        return (Track(signal.name, signal.name, signal.group, "share", variance, floor),)
+        told, made = unseen.shares(sample, column, self.reference.words[column], own=True), []
+        for by, here in self._slices(sample):
+            rows = told[here & ~np.isnan(told)]
+            if len(rows) >= (30 if by is None else SLICE_ROWS):
+                variance = max(float(rows.var()), 1e-6)
+                floor = max(EFFECT * math.sqrt(variance), signal.effect[1])
+                made.append(Track(named(signal, "", by), signal.name, signal.group, "share", variance, floor, by=by))
+        return tuple(made)
 
     def _of_topics(self, signal: Signal) -> tuple[Track, ...]:
         if self.reference.sample is None or len(self.reference.sample) < 100:
@@ -262,27 +276,43 @@ class Ruler:
         if found is None:
             return ()
         self.topics[signal.name] = found
-        assigned = found.assigned(held.where(found.known(held)))
         self._labels[signal.name] = topics.labels_of(found, fitted, self.reference)
         parts = [*self._labels[signal.name], topics.ELSEWHERE]
-        hits = [*((assigned == at).sum() for at in range(len(found.centres))), (assigned < 0).sum()]
-        return tuple(_rate(signal, part, int(count), len(assigned)) for part, count in zip(parts, hits))
+        held = held.where(found.known(held))
+        assigned, made = found.assigned(held), []
+        for by, here in self._slices(held):
+            hits = [int((assigned[here] == at).sum()) for at in (*range(len(found.centres)), -1)]
+            made += [_rate(signal, part, count, int(here.sum()), by) for part, count in zip(parts, hits)]
+        return tuple(made)
 
     def _of_vectors(self, signal: Signal) -> tuple[Track, ...]:
-        found = vectors.Projection.fit(self.reference.sample, signal.needs[0]) if self.reference.sample is not None else None
-        if found is None:
+        sample = self.reference.sample
+        found = vectors.Projection.fit(sample, signal.needs[0]) if sample is not None else None
+        if sample is None or found is None:
             return ()
         self._placed[signal.name] = found
-        return tuple(
-            Track(f"{signal.name}:{part}", signal.name, signal.group, "sd", 1.0, 2.0 * EFFECT, part, low=-4.0, high=4.0)
-            for part in found.parts
-        )
+        sample = sample.where(~np.isnan(found.placed(sample)[:, 0]))
+        placed, made = found.placed(sample), []
+        for by, here in self._slices(sample):
+            spreads = placed[here].std(axis=0) if by else np.ones(len(found.parts))
+            made += [
+                Track(
+                    named(signal, part, by), signal.name, signal.group, "sd", float(sd**2), 2.0 * EFFECT * float(sd), part,
+                    by=by, low=-4.0, high=4.0,
+                )
+                for part, sd in zip(found.parts, spreads) if sd > 0.0
+            ]  # fmt: skip
+        return tuple(made)
 
 
-def _tracks(signal: Signal, whole: Summary, by: By | None, reference: Profile) -> tuple[Track, ...]:
-    on = f" on {by[0]}={by[1]}" if by else ""
+def named(signal: Signal, part: str, by: By | None) -> str:
+    """The name of a track."""
+    return signal.name + (f":{part}" if part else "") + (f" on {by[0]}={by[1]}" if by else "")
+
+
+def _tracks(signal: Signal, whole: Summary, by: By | None, full: Summary) -> tuple[Track, ...]:
+    """Of a summary, which is that of a slice where ``by`` is given; what counts as its parts is that of ``full``, all rows."""
     if isinstance(whole, Numbers):
-        full = reference.whole[signal.name]
         assert isinstance(full, Numbers)
         low, high = limits(full)
         values, counts = np.clip(whole.values, low, high), whole.counts
@@ -294,27 +324,32 @@ def _tracks(signal: Signal, whole: Summary, by: By | None, reference: Profile) -
         if not variance > 0.0:
             return ()
         floor = (signal.threshold if signal.threshold == signal.threshold else EFFECT) * math.sqrt(variance)
-        made = [Track(signal.name + on, signal.name, signal.group, signal.unit, variance, floor, by=by, low=low, high=high)]
-        if around > 0.0 and by is None:
-            made.append(
-                Track(f"{signal.name}:{SPREAD}", signal.name, signal.group, "", around, EFFECT * math.sqrt(around), SPREAD)
-            )
+        group, name = signal.group, signal.name
+        made = [Track(named(signal, "", by), name, group, signal.unit, variance, floor, by=by, low=low, high=high)]
+        if around > 0.0:
+            least = EFFECT * math.sqrt(around)
+            made.append(Track(named(signal, SPREAD, by), name, group, "", around, least, SPREAD, by=by))
         return tuple(made)
     if isinstance(whole, Flags):
         return (_rate(signal, "", whole.hits, whole.n, by),)
-    often = sorted(whole.counts, key=lambda name: (-whole.counts[name], name))
-    often = [name for name in often[:MOST] if whole.counts[name] >= LEAST_SHARE * whole.n]
-    rest = whole.n - sum(whole.counts[name] for name in often)
-    named = [_rate(signal, name, whole.counts[name], whole.n, by) for name in often] if len(whole.counts) > 1 else []
-    return (*named, _rate(signal, REST, rest, whole.n, by))
+    assert isinstance(full, Categories)
+    often, whole = _often(full), whole.in_buckets() if full.hashed else whole
+    hits = [whole.counts.get(name, 0) for name in often]
+    made = [_rate(signal, name, count, whole.n, by) for name, count in zip(often, hits)] if len(full.counts) > 1 else []
+    return (*made, _rate(signal, REST, whole.n - sum(hits), whole.n, by))
+
+
+def _often(full: Categories) -> list[str]:
+    """The values that are watched by name; of one value alone, what is watched is all others."""
+    names = sorted(full.counts, key=lambda name: (-full.counts[name], name))[:MOST]
+    return [name for name in names if full.counts[name] >= LEAST_SHARE * full.n]
 
 
 def _rate(signal: Signal, part: str, hits: int, n: int, by: By | None = None) -> Track:
     rate = (hits + 0.5) / (n + 1.0)
     variance = rate * (1.0 - rate)
-    name = signal.name + (f":{part}" if part else "") + (f" on {by[0]}={by[1]}" if by else "")
     floor = max(LEAST_RATE, EFFECT * math.sqrt(variance))
-    return Track(name, signal.name, signal.group, "share", variance, floor, part, rate, by)
+    return Track(named(signal, part, by), signal.name, signal.group, "share", variance, floor, part, rate, by)
 
 
 def limits(whole: Numbers) -> tuple[float, float]:

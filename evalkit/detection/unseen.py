@@ -5,15 +5,16 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.core.drift import Finding, Term
 from evalkit.detection.profile import Profile
-from evalkit.detection.sample import TERMS, Sample
+from evalkit.detection.sample import TERMS, By, Sample
 from evalkit.detection.shape import of_numbers
-from evalkit.detection.signal import Signal
+from evalkit.detection.signal import Look, Signal, blind
 from evalkit.detection.vocabulary import Vocabulary
 from evalkit.detection.wording import changed
 from evalkit.stats.normal import normal_cdf
@@ -74,18 +75,28 @@ def shares(sample: Sample, column: str, vocabulary: Vocabulary, *, own: bool) ->
     return told
 
 
-def finding(signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int) -> tuple[Finding | None, str]:
-    """Whether the current rows have more unseen words than rows of the reference have."""
+def compared(signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int) -> Look:
+    """Whether the current rows have more unseen words than rows of the reference have; those of a slice than its rows had.
+
+    Unseen are words that no row of the reference has, whatever its slice.
+    """
     column = signal.needs[0]
     vocabulary = reference.words.get(column)
     for profile, side in ((reference, "reference"), (current, "current")):
         if profile.sample is None or not profile.sample.has(TERMS + column) or vocabulary is None:
-            return None, f"the {side} side has no words of {column}"
+            return blind(f"the {side} side has no words of {column}")
     assert reference.sample is not None
     assert current.sample is not None
     assert vocabulary is not None
-    before = unseen(reference.sample, column, vocabulary, own=True)
-    after = unseen(current.sample, column, vocabulary, own=False)
+    return partial(_finding, signal, vocabulary, reference.sample, current.sample, seed, fewest)
+
+
+def _finding(
+    signal: Signal, vocabulary: Vocabulary, reference: Sample, current: Sample, seed: int, fewest: int, by: By | None
+) -> tuple[Finding | None, str]:
+    column, current = signal.needs[0], current.on(by)
+    before = unseen(reference.on(by), column, vocabulary, own=True)
+    after = unseen(current, column, vocabulary, own=False)
     for found, name in ((before, "reference"), (after, "current")):
         if len(found.words) < fewest:
             return None, f"the {name} sample has {len(found.words)} texts; {fewest} are needed"
@@ -95,7 +106,7 @@ def finding(signal: Signal, reference: Profile, current: Profile, seed: int, few
     parts = [found.unseen / found.words for found in (before, after)]
     values = np.unique(np.concatenate(parts))
     one, two = (np.bincount(np.searchsorted(values, part), minlength=len(values)) for part in parts)
-    terms = new_terms(current.sample, column, after)
+    terms = new_terms(current, column, after)
     told = f": {', '.join(term.text for term in terms[:5])}" if terms else ""
     return (
         Finding(

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.core.drift import Finding
 from evalkit.detection.profile import Profile
-from evalkit.detection.sample import VECTOR, Sample
-from evalkit.detection.signal import Signal
+from evalkit.detection.sample import VECTOR, By, Sample
+from evalkit.detection.signal import Look, Signal, blind
 from evalkit.detection.wording import number
 from evalkit.stats.domain import domain_auc, frechet, mean_shift, moments
 from evalkit.stats.mmd import mmd
@@ -22,20 +23,29 @@ COMPONENTS = 3  # that are watched from window to window
 Floats = NDArray[np.float64]
 
 
-def finding(signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int) -> tuple[Finding | None, str]:
+def compared(signal: Signal, reference: Profile, current: Profile, seed: int, fewest: int) -> Look:
     """MMD says whether chance explains the difference, the AUC of a classifier between both sides how large it is."""
     column = signal.needs[0]
-    sides = []
     for profile, name in ((reference, "reference"), (current, "current")):
         if profile.sample is None or not profile.sample.has(VECTOR + column):
-            return None, f"the {name} side has no vectors of {column}"
-        vectors, _ = profile.sample.vectors(column)
+            return blind(f"the {name} side has no vectors of {column}")
+    assert reference.sample is not None
+    assert current.sample is not None
+    if (why := unlike(reference.sample, current.sample, column)) is not None:
+        return blind(why)
+    return partial(_finding, signal, reference.sample, current.sample, seed, fewest)
+
+
+def _finding(
+    signal: Signal, reference: Sample, current: Sample, seed: int, fewest: int, by: By | None
+) -> tuple[Finding | None, str]:
+    column, sides = signal.needs[0], []
+    for sample, name in ((reference, "reference"), (current, "current")):
+        vectors, _ = sample.on(by).vectors(column)
         if len(vectors) < fewest:
             return None, f"the {name} sample has {len(vectors)} vectors; {fewest} are needed"
         sides.append(vectors[:MOST])
     x, y = sides
-    if (why := unlike(reference.sample, current.sample, column)) is not None:
-        return None, why
     if x.shape[1] != y.shape[1]:
         return None, f"vectors have {x.shape[1]} dimensions in the reference and {y.shape[1]} now"
     tested = mmd(x, y, seed=seed)

@@ -12,7 +12,7 @@ from evalkit.detection.profile import sampled
 from evalkit.detection.sample import LABEL, NUMBER, RAW, Sample
 from evalkit.detection.signal import TEXTS, Signal
 from evalkit.detection.switch import Switched
-from evalkit.detection.tracks import REST, Track
+from evalkit.detection.tracks import Track
 from evalkit.detection.unseen import cut
 from evalkit.monitor.embedding import WINDOW
 from evalkit.monitor.reading import Reading
@@ -33,8 +33,7 @@ def examples_of(
     signal = next(one for one in switched.signals if one.name == track.signal)
     sample = reading.embedded(sampled(sample, (signal,)), _embedding(switched, learned, track), WINDOW)
     told = _told(sample, learned, track)
-    if track.by is not None and sample.has(LABEL + track.by[0]):
-        told = np.where([one == track.by[1] for one in sample.labels(track.by[0])], told, np.nan)
+    told = np.where(sample.are_on(track.by), told, np.nan)
     order = np.argsort(np.where(np.isnan(told), -np.inf, told if rises else -told), kind="stable")[::-1]
     rows = [int(at) for at in order if not np.isnan(told[at])][:MOST]
     columns = [name for name in _SHOWN if sample.has(RAW + name)]
@@ -54,10 +53,7 @@ def _told(sample: Sample, learned: Learned, track: Track) -> NDArray[np.float64]
         return sample.numbers(track.signal)
     if LABEL + track.signal in sample.table.column_names:
         labels = sample.labels(track.signal)
-        if track.part == REST:
-            known = {one.part for one in learned.ruler.tracks.values() if one.signal == track.signal}
-            return np.array([np.nan if one is None else float(one not in known) for one in labels])
-        return np.array([np.nan if one is None else float(one == track.part) for one in labels])
+        return np.array([np.nan if one is None else float(learned.ruler.shown(track, one)) for one in labels])
     placed = learned.ruler.placed(track, sample)
     return placed if placed is not None else np.full(len(sample), 0.0)
 
