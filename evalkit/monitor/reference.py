@@ -205,7 +205,7 @@ def _expected(
     ruler: Ruler, history: History, width: float, season: Season, minimum: int
 ) -> tuple[dict[str, Expectation], list[Off]]:
     expectations: dict[str, Expectation] = {}
-    dark = [Off(name, "the reference has too little of it") for name in ruler.dark]
+    dark = [Off(name, "the reference has too few rows of it, or they are all alike") for name in ruler.dark]
     for name, track in ruler.tracks.items():
         values, sizes = history.values.get(name), history.sizes.get(name)
         if values is None or sizes is None:

@@ -61,7 +61,7 @@ class IncidentRow:
 
 @dataclass(frozen=True)
 class SignalLine:
-    """A signal over the windows: all rows, and the slices that had incidents."""
+    """A signal over the windows: all rows, and the slices that had incidents or drove one."""
 
     name: str
     group: str
@@ -212,7 +212,8 @@ def _line(name: str, group: str, key: str, lines: Sequence[Timeline], rows: tupl
     last = newest(whole)
     moved = [row for row in rows if not row.closed]
     parts = [line for line in lines if line.by]
-    drawn = [line for line in parts if any(dict(row.incident.by) == dict(line.by) for row in rows)]
+    told = [part for row in rows for part in (by_words(row.incident.by), row.incident.slice)]  # those that it drives, too
+    drawn = [line for line in parts if by_words(line.by) in told]
     light, word = _LIGHTS.get(last.status, ("skipped", "")) if last else ("skipped", "no window")
     sliced = next((row for row in moved if row.incident.by), None)
     if any(not row.incident.by for row in moved):
