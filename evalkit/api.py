@@ -103,6 +103,7 @@ def score(
     columns |= {name: value for name, value in unknown.items() if name in built.needs_of()}
     if not unknown.keys() <= columns.keys():
         built = build(metric, {**options, **unknown})  # which says what is wrong with them
+    built = built.for_columns(columns)
     different = {name: len(values) for name, values in columns.items() if len(values) != len(columns["output"])}
     if different:
         told = ", ".join(f"{count:,} of {name}" for name, count in different.items())
@@ -111,7 +112,9 @@ def score(
     batch = Batch(columns)
     lacking = [column for column in built.needs_of() if column not in columns]
     if lacking:
-        raise SpecError(f"{label} needs {' and '.join(lacking)}; give {', '.join(f'{name}=…' for name in lacking)}")
+        others = " and ".join(f"{name}=…" for name in built.needs_instead())
+        give = ", ".join(f"{name}=…" for name in lacking) + (f", or {others}" if others else "")
+        raise SpecError(f"{label} needs {' and '.join(lacking)}; give {give}")
     return Scores(label, *_measured(label, built, batch, backend), batch)
 
 

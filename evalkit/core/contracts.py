@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, Self
 
@@ -39,6 +39,7 @@ class Measure(ABC):
     higher_is_better: ClassVar[bool | None] = True  # None: neither direction is better
     interval: ClassVar[IntervalKind] = "bootstrap"  # of every part, unless `interval_of` says otherwise
     additive: ClassVar[bool] = True  # False: values come from `combine_rows` (quantiles), not from sums
+    may_ask: ClassVar[bool] = False  # whether it asks a model, be it only with some of its options
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -84,6 +85,14 @@ class Measure(ABC):
         """The columns that this metric, with its options, must find."""
         return self.needs
 
+    def needs_instead(self) -> tuple[str, ...]:
+        """The columns that do as well as those of `needs_of`, where its options leave open which it reads; else none."""
+        return ()
+
+    def for_columns(self, columns: Collection[str]) -> Self:  # noqa: ARG002
+        """This metric for data with these columns: which of them it reads is open no more."""
+        return self
+
     def lacking(self, batch: Batch) -> dict[int, str]:
         """The records of which a needed value is null or an empty list, and which value that is."""
         return lacking(batch, self.needs_of())
@@ -110,6 +119,11 @@ class Measure(ABC):
         """The options as given or defaulted, by field name; a field that begins with ``_`` is no option."""
         fields = dataclasses.fields(self)  # type: ignore[arg-type]
         return {field.name: getattr(self, field.name) for field in fields if not field.name.startswith("_")}
+
+    def given(self) -> dict[str, Any]:
+        """The options with which the class that is registered under its name makes this metric again."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in fields if field.init and not field.name.startswith("_")}
 
 
 class Metric(Measure):
@@ -161,6 +175,7 @@ class CorpusMetric(Metric):
 class ModelMetric(Measure):
     """A metric that asks a model; it meets the world only through `Tools`."""
 
+    may_ask: ClassVar[bool] = True
     wants: ClassVar[frozenset[Capability]] = frozenset({"chat"})  # of its backend, unless `wants_of` says otherwise
 
     def wants_of(self) -> frozenset[Capability]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -16,8 +15,7 @@ def described(metric: Measure) -> dict[str, Any]:
     built from this, and its rows speak through the scores of single records only. ``against`` is the id of the run whose
     outputs the metric set beside the record's own.
     """
-    fields = [field for field in dataclasses.fields(metric) if not field.name.startswith("_")]  # type: ignore[arg-type]
-    options = {field.name: getattr(metric, field.name) for field in fields if field.init}
+    options = metric.given()
     plain = all(map(_is_plain, options.values()))
     told = {"metric": metric.name, "options": {name: _listed(value) for name, value in options.items()} if plain else None}
     opponent = metric.opponent() if isinstance(metric, ModelMetric) else None

@@ -1,4 +1,4 @@
-"""Ranked ids against relevant ones, by trec_eval's conventions."""
+"""What was retrieved against what is relevant, by ids or by texts, by trec_eval's conventions."""
 
 from __future__ import annotations
 
@@ -6,18 +6,20 @@ import sys
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import repeat
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch
-from evalkit.core.contracts import IntervalKind, Metric
+from evalkit.core.contracts import IntervalKind
 from evalkit.core.errors import quote
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
+from evalkit.metrics.embedded import PassageMetric
+from evalkit.metrics.passages import TEXTS, THRESHOLDS, Cosines, Match, Matched, check_threshold
 from evalkit.stats.ratio import ratio
 
 Cutoffs = int | tuple[int, ...]
@@ -25,28 +27,81 @@ Ints = NDArray[np.int64]
 _LARGEST = sys.float_info.max
 
 
-class RankMetric(Metric):
+@dataclass(frozen=True, kw_only=True)
+class RankMetric(PassageMetric):
     """A mean over queries; rows are a query's own values and 1.
 
     ``retrieved_ids`` is a list, best first; an empty one retrieved nothing and scores 0.  ``relevant_ids`` is a list
     (each with grade 1) or ``{id: grade}``; what it does not name is not relevant.  A query without any judgement is
     skipped, as trec_eval leaves out a topic without qrels; one whose judged items all have grade 0 scores 0.  An id
     listed twice is an error.  Source: trec_eval 9, `m_*.c`.
+
+    Without ids the texts speak: ``contexts`` are what was retrieved, best first, ``reference_contexts`` what is relevant,
+    each with grade 1. ``match: auto`` takes the ids where the data has both columns, else texts by ``overlap``.
+
+    - ``exact``: equal texts. ``normalised``: equal but for case, punctuation, white space and forms of Unicode (NFKC).
+    - ``overlap``: the share of the runs of three words of the shorter of two texts that the longer has too, so that a
+      passage that was cut elsewhere still matches. The default threshold lets a chunk match of which half stands in the
+      reference: a little less than half of its runs do. Texts of fewer than three words match their equals only.
+    - ``embedding``: the cosine of sentence vectors, of a backend that can embed; which threshold is right depends on the
+      model.
+
+    A reference passage is found once, at the rank of the first passage that matches it; a later chunk of it is no second
+    hit for recall, average precision and nDCG, but it is a relevant passage for precision, as is one that was retrieved
+    twice (`redundancy` tells of those). Where a passage matches several references, all are found at its rank; in average
+    precision and nDCG they then take places one behind the other, so that neither exceeds 1. A reference passage that is
+    named twice counts once, a blank one not at all.
     """
 
     needs = ("retrieved_ids", "relevant_ids")
+
+    match: Match = "auto"
+    threshold: float | None = None  # the likeness from which texts match; by default 0.4 of overlap, 0.8 of embedding
 
     @property
     def columns(self) -> tuple[str, ...]:
         return (*(part or "value" for part in self.parts), "queries")
 
+    def needs_of(self) -> tuple[str, ...]:
+        return self.needs if self.match in ("auto", "ids") else TEXTS
+
+    def needs_instead(self) -> tuple[str, ...]:
+        return TEXTS if self.match == "auto" else ()
+
+    def for_columns(self, columns: Collection[str]) -> Self:
+        if self.match != "auto" or (set(self.needs) <= set(columns)) or not set(TEXTS) <= set(columns):
+            return self
+        return replace(self, match="overlap")
+
+    def options(self) -> dict[str, Any]:
+        """Those of ids without what texts are matched by; of texts with the threshold that holds."""
+        told = super().options()
+        match, threshold = told.pop("match"), told.pop("threshold")
+        if match in ("auto", "ids"):
+            return told
+        least = {"threshold": THRESHOLDS[match] if threshold is None else threshold} if match in THRESHOLDS else {}
+        return {**told, "match": match, **least}
+
     def lacking(self, batch: Batch) -> dict[int, str]:  # noqa: ARG002
         return {}  # an empty list is a value here, and `Judged` tells which records have none
 
-    def measure(self, batch: Batch) -> Rows:
-        judged = batch.derive(("judged",), lambda: Judged.of(batch))
+    def measured(self, batch: Batch, cosines: Cosines | None) -> Rows:
+        if self.match in ("auto", "ids"):
+            judged = batch.derive(("judged",), lambda: Judged.of(batch))
+        else:
+            matched = Matched.of(batch, self.match, self.threshold, cosines)
+            key = ("judged", self.match, matched.threshold)
+            judged = batch.derive(key, lambda: Judged.of_texts(matched)) if cosines is None else Judged.of_texts(matched)
         values = np.column_stack([*self.per_query(judged), np.ones(judged.n)])
-        return Rows(values, dict(judged.errors), dict(judged.skipped))
+        return Rows(values, dict(judged.errors), dict(judged.skipped), dict(judged.reasons), dict(judged.evidence))
+
+    def _check(self, level: float = 1) -> None:
+        check_level(level)
+        check_threshold(self.threshold, self.match)
+        if level > 1 and self.match not in ("auto", "ids"):
+            raise ValueError(
+                f"level is {level:g}, and texts have the grade 1: with `match: {self.match}` none would be relevant"
+            )
 
     def combine(self, totals: Floats) -> Floats:
         return ratio(totals[..., :-1], totals[..., -1:])
@@ -64,7 +119,7 @@ class CutMetric(RankMetric):
 
     def __post_init__(self) -> None:
         check_cutoffs(self.k, least=1)
-        check_level(self.level)
+        self._check(self.level)
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -97,7 +152,7 @@ class RecallAtK(CutMetric):
 
     def per_query(self, judged: Judged) -> list[Floats]:
         relevant = judged.relevant(self.level)
-        return [ratio(judged.hits(self.level, k), relevant, 0.0) for k in listed(self.k)]
+        return [ratio(judged.found(self.level, k), relevant, 0.0) for k in listed(self.k)]
 
 
 @metric("hit_rate")
@@ -123,16 +178,16 @@ class ReciprocalRank(RankMetric):
 
     def __post_init__(self) -> None:
         check_cutoffs(self.k)
-        check_level(self.level)
+        self._check(self.level)
 
     @property
     def parts(self) -> tuple[str, ...]:
         return ("", *(f"at_{k}" for k in listed(self.k)))
 
     def per_query(self, judged: Judged) -> list[Floats]:
-        owners, ranks = judged.hit_ranks(self.level)
+        relevant = judged.hit_grades >= self.level
         first = np.full(judged.n, np.inf)
-        np.minimum.at(first, owners, ranks)
+        np.minimum.at(first, judged.hit_owners[relevant], judged.hit_ranks[relevant])
         return [1 / first, *(np.where(first <= k, 1 / first, 0.0) for k in listed(self.k))]
 
 
@@ -146,15 +201,16 @@ class AveragePrecision(RankMetric):
 
     def __post_init__(self) -> None:
         check_cutoffs(self.k)
-        check_level(self.level)
+        self._check(self.level)
 
     @property
     def parts(self) -> tuple[str, ...]:
         return ("", *(f"at_{k}" for k in listed(self.k)))
 
     def per_query(self, judged: Judged) -> list[Floats]:
-        owners, ranks = judged.hit_ranks(self.level)
-        precisions = places(owners, judged.n) / ranks
+        found = judged.found_grades >= self.level
+        owners, ranks = judged.found_owners[found], judged.found_ranks[found]
+        precisions = places(owners, judged.n) / judged.found_places[found]
         relevant = judged.relevant(self.level)
         cuts = [np.inf, *listed(self.k)]
         return [ratio(summed(np.where(ranks <= k, precisions, 0.0), owners, judged.n), relevant, 0.0) for k in cuts]
@@ -174,6 +230,7 @@ class Ndcg(RankMetric):
 
     def __post_init__(self) -> None:
         check_cutoffs(self.k)
+        self._check()
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -185,10 +242,10 @@ class Ndcg(RankMetric):
         ideal_owners, ideal_grades = judged.owners[best_first], judged.grades[best_first]
         ideal_ranks = places(ideal_owners, n)
         ideal = self._gains(ideal_grades) / np.log2(ideal_ranks + 1)
-        found = self._gains(judged.found_grades) / np.log2(judged.found_ranks + 1)
+        found = self._gains(judged.found_grades) / np.log2(judged.found_places + 1)
         return [
             ratio(
-                summed(np.where(judged.found_ranks <= k, found, 0.0), judged.found_owners, n),
+                summed(np.where(judged.found_places <= k, found, 0.0), judged.found_owners, n),
                 summed(np.where(ideal_ranks <= k, ideal, 0.0), ideal_owners, n),
                 0.0,
             )
@@ -201,16 +258,26 @@ class Ndcg(RankMetric):
 
 @dataclass(frozen=True)
 class Judged:
-    """The judged items of a batch of queries, flat, query by query; what has a grade of 0 or less is left out."""
+    """The judged items of a batch of queries, flat, query by query; what has a grade of 0 or less is left out.
+
+    Of ids, what was retrieved and is relevant was found, once. Of texts several retrieved passages may be one wanted item,
+    and one passage several: what was retrieved (the hits) and what was found by it then differ.
+    """
 
     n: int
     owners: Ints  # the query of each item
     grades: Floats
     found_owners: Ints  # of those that were retrieved, in the order of their ranks
     found_ranks: Ints  # from 1
+    found_places: Ints  # the ranks, but no two of a query alike: what one passage finds stands one behind the other
     found_grades: Floats
+    hit_owners: Ints  # of the retrieved passages that are relevant, in the order of their ranks
+    hit_ranks: Ints
+    hit_grades: Floats
     errors: dict[int, str] = field(default_factory=dict)
     skipped: dict[int, str] = field(default_factory=dict)
+    reasons: dict[int, str] = field(default_factory=dict)
+    evidence: dict[int, Any] = field(default_factory=dict)
 
     @classmethod
     def of(cls, batch: Batch) -> Judged:
@@ -240,20 +307,45 @@ class Judged:
         owners, ranks, grades = owners[kept], ranks[kept], grades[kept]
         found = np.flatnonzero(ranks)
         found = found[np.lexsort((ranks[found], owners[found]))]
-        return cls(n, owners, grades, owners[found], ranks[found], grades[found], errors, skipped)
+        whose, where, worth = owners[found], ranks[found], grades[found]
+        return cls(n, owners, grades, whose, where, where, worth, whose, where, worth, errors, skipped)
+
+    @classmethod
+    def of_texts(cls, matched: Matched) -> Judged:
+        """Of passages that were matched; each wanted one has grade 1."""
+        finds, relevant = matched.finds, matched.relevant
+        owners, ranks = matched.contexts.owners[finds.left], matched.ranks(finds.left)
+        order = places(owners, matched.n)
+        ahead = owners * (len(matched.contexts.flat) + 1)  # so that the furthest place of one query ends where another begins
+        furthest = order + np.maximum.accumulate(ranks - order + ahead) - ahead
+        wanted = matched.references.owners
+        return cls(
+            matched.n,
+            wanted,
+            np.ones(len(wanted)),
+            owners,
+            ranks,
+            furthest,
+            np.ones(len(owners)),
+            matched.contexts.owners[relevant],
+            matched.ranks(relevant),
+            np.ones(len(relevant)),
+            matched.errors,
+            matched.skipped,
+            *matched.notes,
+        )
 
     def relevant(self, level: float) -> Floats:
         """How many items are relevant, shape (n,)."""
         return summed(self.grades >= level, self.owners, self.n)
 
-    def hits(self, level: float, k: int) -> Floats:
-        """How many of the first k are relevant, shape (n,)."""
+    def found(self, level: float, k: int) -> Floats:
+        """How many of the relevant items the first k hold, shape (n,)."""
         return summed((self.found_grades >= level) & (self.found_ranks <= k), self.found_owners, self.n)
 
-    def hit_ranks(self, level: float) -> tuple[Ints, Ints]:
-        """Owners and ranks of the relevant items that were retrieved."""
-        relevant = self.found_grades >= level
-        return self.found_owners[relevant], self.found_ranks[relevant]
+    def hits(self, level: float, k: int) -> Floats:
+        """How many of the first k are relevant, shape (n,)."""
+        return summed((self.hit_grades >= level) & (self.hit_ranks <= k), self.hit_owners, self.n)
 
 
 def ranked(retrieved: Any) -> dict[str, int]:

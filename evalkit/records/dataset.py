@@ -81,6 +81,7 @@ def scan(
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
     selects: Mapping[str, str] | None = None,
+    instead: Mapping[str, tuple[str, ...]] | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """Check all records of some files in one pass, and divide them into chunks.
@@ -95,6 +96,7 @@ def scan(
         workers: processes that share the pass, where the files are large enough to gain by it.
         needs: canonical column → who needs it, for the message when no record has it.
         selects: likewise of columns that must be there, but may be null in every record.
+        instead: needed column → columns that do as well, so that data with all of them need not have it.
         progress: is called with bytes done and bytes in all.
 
     Raises:
@@ -108,7 +110,7 @@ def scan(
     sha256, stopped = _digest_in_background([source.path for source in sources])
     try:
         scanned = scan_all(sources, fields, limit=first, workers=workers, progress=progress)
-        whole = checked(sources, scanned, told, fields, needs, selects)
+        whole = checked(sources, scanned, told, fields, needs, selects, instead)
     except BaseException:
         stopped.set()
         raise
@@ -127,6 +129,7 @@ def scan_stdin(
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
     selects: Mapping[str, str] | None = None,
+    instead: Mapping[str, tuple[str, ...]] | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """Check records that arrive on a stream; they are kept in ``spool_folder``, under a name made of their sha256.
@@ -136,7 +139,7 @@ def scan_stdin(
     path = spooled_stream(stream, spool_folder)
     return scan(
         [path], label=label, fields=fields, limit=limit, shuffle=shuffle, workers=workers, chunk_records=chunk_records,
-        needs=needs, selects=selects, progress=progress,
+        needs=needs, selects=selects, instead=instead, progress=progress,
     )  # fmt: skip
 
 
@@ -151,6 +154,7 @@ def scan_hf(
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
     selects: Mapping[str, str] | None = None,
+    instead: Mapping[str, tuple[str, ...]] | None = None,
     progress: Progress | None = None,
 ) -> DataSet:
     """Check a Hugging Face data set; its records are written to ``spool_folder`` as JSONL, so that workers can read them.
@@ -167,7 +171,7 @@ def scan_hf(
     path = spooled_hub(name, spool_folder)
     return scan(
         [path], label=name, fields=fields, limit=limit, shuffle=shuffle, workers=workers, chunk_records=chunk_records,
-        needs=needs, selects=selects, progress=progress,
+        needs=needs, selects=selects, instead=instead, progress=progress,
     )  # fmt: skip
 
 
@@ -181,6 +185,7 @@ def from_records(
     chunk_records: int = 10_000,
     needs: Mapping[str, str] | None = None,
     selects: Mapping[str, str] | None = None,
+    instead: Mapping[str, tuple[str, ...]] | None = None,
 ) -> DataSet:
     """Check records that are in memory: a pandas DataFrame, or a list of dicts; NaN is an absent value.
 
@@ -191,7 +196,13 @@ def from_records(
     source = InMemory(Path(label), label, n, 0, held)
     fields = dict(fields or {})
     whole = checked(
-        [source], [[scan_piece(source, piece, fields, None) for piece in source.pieces()]], label, fields, needs, selects
+        [source],
+        [[scan_piece(source, piece, fields, None) for piece in source.pieces()]],
+        label,
+        fields,
+        needs,
+        selects,
+        instead,
     )
     dataset = _divide(whole, label, "", fields, limit, shuffle, chunk_records)
     read = [{name: list(values) for name, values in chunk.read().columns.items()} for chunk in dataset.chunks]
@@ -209,12 +220,13 @@ def checked(
     fields: Mapping[str, str],
     needs: Mapping[str, str] | None,
     selects: Mapping[str, str] | None,
+    instead: Mapping[str, tuple[str, ...]] | None = None,
 ) -> Whole:
     """The scanned pieces as one, or everything that is wrong with them as one error."""
     whole = Whole.of(sources, scanned)
     found = Findings()
     report(found, whole, scanned)
-    check_columns(found, label, whole, fields, needs or {}, selects or {})
+    check_columns(found, label, whole, fields, needs or {}, selects or {}, instead or {})
     check_ids(found, whole, fields)
     if not whole.n and not found:
         found.add(-1, 0, "empty", Problem(label, "there are no records", nothing_hint(sources)))

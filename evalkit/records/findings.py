@@ -58,7 +58,13 @@ def report(found: Findings, whole: Whole, scanned: list[list[Scanned]]) -> None:
 
 
 def check_columns(
-    found: Findings, label: str, whole: Whole, fields: Mapping[str, str], needs: Mapping[str, str], selects: Mapping[str, str]
+    found: Findings,
+    label: str,
+    whole: Whole,
+    fields: Mapping[str, str],
+    needs: Mapping[str, str],
+    selects: Mapping[str, str],
+    instead: Mapping[str, tuple[str, ...]],
 ) -> None:
     if not whole.n:
         return
@@ -71,10 +77,14 @@ def check_columns(
     for name, who in {**selects, **needs}.items():
         if name in fields and fields[name] not in whole.names:
             continue  # told above
+        others = instead.get(name, ())
+        if others and all(other in named and whole.columns.get(other, Seen()).values for other in others):
+            continue
         if name not in named:
             free = [column for column in whole.names if column not in COLUMNS and column not in fields.values()]
             close = likeliest(name, free)
             hint = f"is it {quote(close)}? then `fields: {{{name}: {close}}}`" if close else f"it has {_listed(whole.names)}"
+            hint += f"; {' and '.join(map(quote, others))} would do as well" if others else ""
             found.add(-1, 0, "needs", Problem(label, f"no record has the column {quote(name)}, which {who} needs", hint))
         elif name in needs and not whole.columns.get(name, Seen()).values:
             found.add(-1, 0, "needs", Problem(label, f"the column {quote(name)}, which {who} needs, is null in every record"))

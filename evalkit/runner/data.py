@@ -10,7 +10,7 @@ from typing import Any
 
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import DataSet, from_records, scan, scan_hf, scan_stdin
-from evalkit.specs.needs import needs, selects
+from evalkit.specs.needs import instead, needs, selects
 from evalkit.specs.suite import Suite
 
 CHUNK_RECORDS = 10_000
@@ -37,7 +37,7 @@ def open_data(
     spec = suite.dataset
     wanted, selecting = ({column: " and ".join(who) for column, who in read(suite).items()} for read in (needs, selects))
     common: dict[str, Any] = {"fields": spec.fields, "limit": spec.limit, "shuffle": spec.shuffle}
-    common |= {"needs": wanted, "selects": selecting}
+    common |= {"needs": wanted, "selects": selecting, "instead": instead(suite)}
     if records is not None:
         return from_records(records, chunk_records=CHUNK_RECORDS, **common)
     if spec.path == "-" or spec.path.startswith("hf:"):

@@ -190,7 +190,7 @@ def read_metric(
 
 def own_keys(cls: type) -> tuple[str, ...]:
     """The keys of an entry that are no options of its metric."""
-    return (*OWN_KEYS, MODEL) if issubclass(cls, ModelMetric) and MODEL not in option_fields(cls) else OWN_KEYS
+    return (*OWN_KEYS, MODEL) if getattr(cls, "may_ask", False) and MODEL not in option_fields(cls) else OWN_KEYS
 
 
 def _without_use(node: Node) -> None:
@@ -239,7 +239,8 @@ def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[st
     """
     chosen = node.get("backend")
     cls = metric if isinstance(metric, type) else type(metric)
-    if not issubclass(cls, ModelMetric) or (isinstance(metric, ModelMetric) and not metric.wants_of()):
+    unsure = isinstance(metric, type) and getattr(cls, "may_ask", False)  # its options are wrong, and would tell
+    if not (unsure or issubclass(cls, ModelMetric)) or (isinstance(metric, ModelMetric) and not metric.wants_of()):
         if chosen is not None:
             _asks_none(chosen, name, metric)
         return chosen is None, None
@@ -267,7 +268,7 @@ def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[st
 
 
 def _asks_none(chosen: Node, name: str, metric: Measure | type) -> None:
-    with_these = " with these options" if isinstance(metric, ModelMetric) else ""
+    with_these = " with these options" if getattr(metric, "may_ask", False) else ""
     chosen.fault(f"{chosen.label}: {name} asks no model{with_these}", f"remove `{chosen.steps[-1]}`")
 
 
@@ -275,7 +276,7 @@ def _brought(node: Node, name: str, metric: Measure | type, home: Home, brought:
     """The name of the backend that ``model:`` is short for, which is added to ``brought``; None after saying what is wrong."""
     chosen = node.child(MODEL)
     told = chosen.text("the path of a model, or its name on the hub")
-    if isinstance(metric, ModelMetric) and not metric.wants_of():
+    if isinstance(metric, Measure) and not (isinstance(metric, ModelMetric) and metric.wants_of()):
         _asks_none(chosen, name, metric)
         return None
     if node.get("backend") is not None:

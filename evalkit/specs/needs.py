@@ -21,6 +21,20 @@ def needs(suite: Suite) -> dict[str, tuple[str, ...]]:
     return {column: tuple(dict.fromkeys(names)) for column, names in who.items()}
 
 
+def instead(suite: Suite) -> dict[str, tuple[str, ...]]:
+    """Of the columns of `needs`, those in whose place others do as well for every metric that reads them, and which."""
+    found: dict[str, tuple[str, ...]] = {}
+    fixed = set()
+    for spec in suite.metrics:
+        others = spec.metric.needs_instead()
+        for column in spec.metric.needs_of():
+            if others and found.get(column, others) == others:
+                found[column] = others
+            else:
+                fixed.add(column)
+    return {column: others for column, others in found.items() if column not in fixed}
+
+
 def selects(suite: Suite) -> dict[str, tuple[str, ...]]:
     """Every column by which gates, slices and routes pick records, and their places; it may be null in all of them."""
     who: dict[str, list[str]] = {}

@@ -12,7 +12,6 @@ from io import StringIO
 from typing import Any
 
 from evalkit.core.content import Document
-from evalkit.core.contracts import ModelMetric
 from evalkit.core.errors import EvalkitError
 from evalkit.core.registry import Entry, entries
 from evalkit.specs.gates import INCONCLUSIVE
@@ -152,7 +151,7 @@ def _options(entry: Entry, cls: type | None) -> Schema:
     }
     if cls is None:
         return {"type": "object", "description": entry.summary, "properties": own}
-    if issubclass(cls, ModelMetric):
+    if getattr(cls, "may_ask", False):
         own["backend"] = {**TEXT, "description": "one of `backends`; not needed where there is one"}
         if MODEL in own_keys(cls):
             own[MODEL] = {**TEXT, "description": "instead of a backend: the path of a model, or its name on the hub"}
