@@ -49,6 +49,12 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "mrr": (f"{_RANK}:ReciprocalRank", "retrieval", "one over the rank of the first relevant item"),
         "map": (f"{_RANK}:AveragePrecision", "retrieval", "average precision, mean over queries"),
         "ndcg": (f"{_RANK}:Ndcg", "retrieval", "discounted gain over the ideal ranking's, graded"),
+        "redundancy": ("evalkit.metrics.redundancy:Redundancy", "retrieval", "how far retrieved passages repeat each other"),
+        "context_size": (
+            "evalkit.metrics.context_size:ContextSize",
+            "retrieval",
+            "words and passages retrieved, and the share that is noise",
+        ),
         "latency": ("evalkit.metrics.operation:Latency", "operation", "milliseconds: mean, p50, p95, p99"),
         "cost": ("evalkit.metrics.operation:Cost", "operation", "cost of a record: mean, p50, p95, p99"),
         "tokens": ("evalkit.metrics.operation:Tokens", "operation", "tokens of a record: mean, p50, p95, p99"),
