@@ -1,5 +1,5 @@
 #!/bin/sh
-# The peers of the judge, MMD, text and drift benchmarks, each in an environment of its own under benchmarks/.peers (git-ignored, 6.3 GB).
+# The peers of the judge, MMD, text, drift and personal-data benchmarks, each in an environment of its own under benchmarks/.peers (git-ignored, 6.3 GB).
 # One that cannot be installed is named at the end, and the benchmark leaves it out.   sh benchmarks/install_peers.sh [NAME]...
 set -u
 cd "$(dirname "$0")" && mkdir -p .peers && cd .peers || exit 1
@@ -12,7 +12,7 @@ python_peer() {  # NAME PACKAGES...
     "$name/bin/python" -m pip install -q --disable-pip-version-check "$@"
 }
 
-for name in ${*:-deepeval ragas inspect pydantic promptfoo alibi evidently}; do
+for name in ${*:-deepeval ragas inspect pydantic promptfoo alibi evidently presidio}; do
     case $name in
         deepeval) python_peer deepeval 'deepeval==4.3.1' ;;
         ragas) python_peer ragas 'ragas==0.4.3' 'langchain-community<0.4' 'langchain-openai<1' 'langchain-core<1' ;;
@@ -23,6 +23,7 @@ for name in ${*:-deepeval ragas inspect pydantic promptfoo alibi evidently}; do
             ;;
         alibi) python_peer alibi 'alibi-detect==0.13.0' 'torch==2.13.0' ;;
         evidently) python_peer evidently 'evidently==0.7.23' 'pandas<3' pyarrow ;;
+        presidio) python_peer presidio 'presidio-analyzer==2.2.366' ;;
         *) echo "no peer is called $name" >&2 && false ;;
     esac || missing="$missing $name"
 done

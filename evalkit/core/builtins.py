@@ -41,6 +41,7 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "coverage": ("evalkit.metrics.summary:Coverage", "summary", "share of the output that is copied from the source"),
         "density": ("evalkit.metrics.summary:Density", "summary", "how long the copied runs are"),
         "novelty": ("evalkit.metrics.summary:Novelty", "summary", "n-grams of the output that the source lacks"),
+        "pii": ("evalkit.metrics.pii:PersonalData", "safety", "personal data and secrets, told by their shape and checksum"),
         "json_valid": ("evalkit.metrics.structured:JsonValid", "structure", "the output parses as JSON"),
         "json_schema": ("evalkit.metrics.structured:JsonSchema", "structure", "the output meets a JSON schema"),
         "precision_at_k": (f"{_RANK}:PrecisionAtK", "retrieval", "relevant share of the first k"),
