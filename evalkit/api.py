@@ -170,22 +170,22 @@ def matrix(
     retry_errors: bool = False,
     overrides: Mapping[str, Any] | None = None,
 ) -> Matrix:
-    """Run every variant of a suite that generates, each as a run of its own, and put them side by side.
+    """Run every variant of a suite, of its `variants:` or its `generate:`, as a run of its own, and put them side by side.
 
     ``.runs`` are the runs by variant, ``.to_json()`` is what ``evalkit run --json`` prints; matrix.json, .html and .md lie
     beside the first run's files, or in ``out``.
 
     Raises:
-        SpecError: the suite generates nothing, or is wrong; nothing was asked.
+        SpecError: the suite has no variants, or is wrong; nothing was asked.
     """
     from evalkit.runner.data import limited
     from evalkit.runner.execute import Options
-    from evalkit.runner.generate_matrix import matrix_of, write_matrix
+    from evalkit.runner.matrix import matrix_of, write_matrix
     from evalkit.specs.load import load_suite
 
     loaded = limited(load_suite(suite, overrides=overrides or {}, baseline=baseline), limit)
-    if loaded.generate is None:
-        raise SpecError(f"the suite {loaded.name} has no `generate:`, and so one variant only; evalkit.run runs it")
+    if loaded.generate is None and not loaded.variants:
+        raise SpecError(f"the suite {loaded.name} has no `variants:` or `generate:`, and so one only; evalkit.run runs it")
     options = Options(baseline, store, Path(out) if out else None, fresh, retry_errors, command=f"evalkit run {suite}")
     outcomes = _executed(loaded, options)
     found = matrix_of(outcomes)
@@ -356,23 +356,27 @@ def _tupled(value: Any) -> Any:
 
 def _single(suite: Suite) -> Suite:
     """A suite of which there is one run; of several variants, what to do."""
-    if suite.generate is not None and len(suite.generate.variants) > 1:
-        names = ", ".join(variant.name for variant in suite.generate.variants)
-        hint = "evalkit.matrix runs them all; one prompt and one backend make one"
-        raise SpecError(f"the suite {suite.name} has {len(suite.generate.variants)} variants ({names}); {hint}")
+    if suite.of:
+        hint = "evalkit.matrix runs them all" + ("; one prompt and one backend make one" if suite.generate else "")
+        raise SpecError(f"the suite {suite.name} has {len(suite.of)} variants ({', '.join(suite.of)}); {hint}")
     return suite
 
 
 def _executed(suite: Suite, options: Options, records: Any = None) -> list[Outcome]:
-    """The stored runs of a suite: one, or of a suite that generates one a variant."""
+    """The stored runs of a suite: one, or of a suite with variants one of each."""
     from evalkit.runner.data import open_data
+    from evalkit.runner.data_variants import execute_data_variants, open_variants
     from evalkit.runner.execute import execute
     from evalkit.runner.generate_runs import execute_variants
     from evalkit.runner.report import report_outcome
     from evalkit.runner.stores import spool_of
 
     with Workers() as workers:
-        data = open_data(suite, spool_of(suite, options.store), records=records, workers=workers)
+        spool = spool_of(suite, options.store)
+        if suite.variants:
+            sides = open_variants(suite, spool, workers)
+            return execute_data_variants(suite, sides, options, report_outcome, workers=workers)
+        data = open_data(suite, spool, records=records, workers=workers)
         if suite.generate is not None:
             return execute_variants(suite, data, options, report_outcome, workers=workers)
         return [execute(suite, data, options, report_outcome, workers=workers)]

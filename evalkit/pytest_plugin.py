@@ -59,9 +59,8 @@ class Suite(pytest.Collector):
         except EvalkitError as error:
             raise pytest.UsageError(str(error)) from error
         titles = [title_of(gate) for gate in loaded.gates]
-        several = loaded.generate is not None and len(loaded.generate.variants) > 1
         items: list[pytest.Item] = []
-        for variant in [one.name for one in loaded.generate.variants] if several and loaded.generate else [None]:
+        for variant in loaded.of or (None,):
             lead = f"{variant}: " if variant is not None else ""
             items.append(Scored.from_parent(self, name=f"{lead}scored", variant=variant))
             for index, title in enumerate(titles):

@@ -3,34 +3,54 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
 
 from evalkit.cli.running import shown_path
 from evalkit.core.workers import Workers
 from evalkit.runner.baseline import baselines
 from evalkit.runner.data import limited, open_data
+from evalkit.runner.data_variants import open_variants
 from evalkit.runner.generate_check import check_generation
 from evalkit.runner.opponent import outputs_named
 from evalkit.runner.stores import open_catalog, spool_of
 from evalkit.specs.load import load_suite
 from evalkit.specs.override import split_overrides
 
+if TYPE_CHECKING:
+    from evalkit.records.dataset import DataSet
+    from evalkit.records.faults import Fault
+    from evalkit.specs.suite import Suite
+
+
+def _faults(suite: Suite, sides: Sequence[DataSet]) -> list[Fault]:
+    """What is odd about the data; what is so of some variants only says of which."""
+    from evalkit.records.faults import faults
+
+    each = [faults(side, slices=suite.slices) for side in sides]
+    every = [fault for fault in each[0] if all(fault in own for own in each)]
+    names = [f"{name}: " for name in suite.of] if suite.variants else [""]
+    alone = [(name, fault) for name, own in zip(names, each) for fault in own if fault not in every]
+    return [*every, *(replace(fault, message=name + fault.message) for name, fault in alone)]
+
 
 def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store: str | None, *, as_json: bool) -> int:
     """Validate a suite and its data, print the data's own faults, and score nothing; problems are raised."""
-    from evalkit.records.faults import faults
     from evalkit.reports.console import make_console, say
     from evalkit.reports.safe import one_line
     from evalkit.reports.terminal import print_header
 
     suite = limited(load_suite(name, overrides=split_overrides(overrides)), limit)
     with Workers() as workers:
-        data = open_data(suite, spool_of(suite, store), workers=workers)
+        spool = spool_of(suite, store)
+        sides = open_variants(suite, spool, workers) if suite.variants else [open_data(suite, spool, workers=workers)]
+    data = sides[0]
     remarks = check_generation(suite, data)
     if any(gate.rule == "no_worse_than" for gate in suite.gates):
         baselines(suite, None, open_catalog(suite, store))
     outputs_named(suite, store)
-    found = faults(data, slices=suite.slices)
+    found = _faults(suite, sides)
     if as_json:
         import msgspec
 
@@ -46,6 +66,9 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
         calls = data.n * suite.generate.draws * len(suite.generate.variants)
         names = ", ".join(variant.name for variant in suite.generate.variants)
         say(console, (f"generate  {one_line(names)}: {calls:,} calls at most", ""))
+    if suite.variants:
+        names = ", ".join(variant.name for variant in suite.variants)
+        say(console, (f"variants  {one_line(names)}: each compared with {one_line(suite.variants[0].name)}", ""))
     for remark in remarks:
         say(console, (f"  {one_line(remark)}", ""))
     if found:

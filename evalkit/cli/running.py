@@ -84,19 +84,21 @@ def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
     from evalkit.reports.console import make_console, say
     from evalkit.reports.terminal import print_header, print_run
     from evalkit.runner.data import limited, open_data
+    from evalkit.runner.data_variants import execute_data_variants, open_variants
     from evalkit.runner.execute import Options, execute
     from evalkit.runner.report import report_outcome, results_json
     from evalkit.runner.stores import spool_of
 
     console = make_console(stderr=wanted.json)
     suite = limited(suite, wanted.limit)
-    data = open_data(suite, spool_of(suite, wanted.store), workers=workers)
+    spool = spool_of(suite, wanted.store)
+    sides = open_variants(suite, spool, workers) if suite.variants else [open_data(suite, spool, workers=workers)]
+    data = sides[0]
     if not wanted.json:
         print_header(suite.name, data.n, shown_path(suite), console)
     kept: dict[str, Any] = {}
 
-    several = suite.generate is not None and len(suite.generate.variants) > 1
-    html, markdown = (None, None) if several else (wanted.html, wanted.markdown)  # they then show the variants side by side
+    html, markdown = (None, None) if suite.of else (wanted.html, wanted.markdown)  # they then show the variants side by side
 
     def report(outcome: Outcome) -> None:
         kept["summary"], kept["paths"] = report_outcome(outcome, html=html, markdown=markdown)
@@ -111,6 +113,9 @@ def _run(wanted: Wanted, suite: Suite, workers: Workers) -> int:
         wanted.record,
         wanted.command,
     )
+    if suite.variants:
+        outcomes = execute_data_variants(suite, sides, options, report, Bar(console), workers)
+        return _matrix(outcomes, wanted, console)
     if suite.generate is not None:
         from evalkit.runner.generate_runs import execute_variants
 
@@ -138,7 +143,7 @@ def _matrix(outcomes: Sequence[Outcome], wanted: Wanted, console: Console) -> in
     """Print the variants side by side, and write the matrix beside the first run's files, or into ``--out``."""
     from evalkit.reports.console import say
     from evalkit.reports.matrix_pages import matrix_json, print_matrix
-    from evalkit.runner.generate_matrix import matrix_of, write_matrix
+    from evalkit.runner.matrix import matrix_of, write_matrix
 
     found = matrix_of(outcomes)
     folder = Path(wanted.out) if wanted.out else outcomes[0].run.folder

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+from evalkit.core.compared import Compared
 from evalkit.core.run import Run, Slice, Value, jsonable
 from evalkit.reports import numbers
-from evalkit.reports.change import Change, change
+from evalkit.reports.change import Change, Direction, change
 from evalkit.reports.summary import MetricRow, metric_row
 
 Differences = Mapping[str, tuple[float, float, float]]
@@ -16,10 +18,12 @@ Differences = Mapping[str, tuple[float, float, float]]
 
 @dataclass(frozen=True)
 class Line:
-    """One variant, or one rule that picks variants; ``differences`` are to the first variant: value, low, high.
+    """One variant, or one rule that picks variants, and how it differs from the first variant.
 
     Attributes:
         run: of a variant; a rule has none.
+        tested: of a variant, the comparison with the first, p values adjusted over all variants and metrics.
+        differences: of a rule: value, low, high.
         by: the column that a rule looks at.
         shares: of a rule, which part of the records goes to which variant.
     """
@@ -28,6 +32,7 @@ class Line:
     run: Run | None
     values: Mapping[str, Value]
     slices: Sequence[Slice] = ()
+    tested: Mapping[str, Compared] = field(default_factory=dict)
     differences: Differences = field(default_factory=dict)
     by: str | None = None
     shares: Mapping[str, float] = field(default_factory=dict)
@@ -40,6 +45,9 @@ class Line:
     @property
     def about(self) -> str:
         """A variant's model, or what a rule does."""
+        if self.by is None and self.run is not None and "variant" in self.run.dataset:
+            fields = ", ".join(f"{name} from {own}" for name, own in (self.run.dataset.get("fields") or {}).items())
+            return ", ".join(part for part in (str(self.run.dataset.get("path") or ""), fields) if part)
         if self.by is None:
             return str(self.made.get("model") or "")
         parts = ", ".join(f"{numbers.percent(share)} to {name}" for name, share in self.shares.items())
@@ -61,16 +69,18 @@ class Cell:
     line: str
     row: MetricRow | None
     change: Change | None = None
+    p: float = math.nan  # of the test of no difference, adjusted
 
     @property
     def change_text(self) -> str:
-        """``+0.019, +0.004 to +0.034: better``; "" for the first line."""
+        """``+0.019, +0.004 to +0.034: better, p 0.003``; "" for the first line."""
         if self.change is None:
             return ""
         if self.change.direction == "same":
             return self.change.words
         ends = f", {self.change.interval_text}" if self.change.interval_text else ""
-        return f"{self.change.text}{ends}: {self.change.words}"
+        p = f", p {numbers.p_value(self.p)}" if not math.isnan(self.p) else ""
+        return f"{self.change.text}{ends}: {self.change.words}{p}"
 
 
 @dataclass(frozen=True)
@@ -91,6 +101,7 @@ class Matrix:
     metrics: tuple[str, ...]
     cells: Mapping[str, tuple[Cell, ...]]  # by metric
     splits: tuple[Split, ...]
+    tests: int = 0  # over how many p values are adjusted
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -113,23 +124,30 @@ class Matrix:
         what = "a gate did not pass" if self.exit_code == 1 else "more records failed than the errors gate allows"
         return f"exit {self.exit_code}: {what} in {failed} of {numbers.counted(len(runs), 'variant')}"
 
+    @property
+    def adjusted_text(self) -> str:
+        """What p values were adjusted for, behind a sentence on the differences."""
+        return f"; p is adjusted (Holm) over {numbers.counted(self.tests, 'test')}" if self.tests > 1 else ""
+
     def to_json(self) -> dict[str, Any]:
         """As matrix.json has it; NaN is null."""
         return {
             "suite": self.name,
             "control": self.lines[0].name,
+            "tests": self.tests,
             "exit_code": self.exit_code,
             "lines": [_line_json(line) for line in self.lines],
         }
 
 
-def matrix(name: str, lines: Sequence[Line]) -> Matrix:
+def matrix(name: str, lines: Sequence[Line], tests: int = 0) -> Matrix:
     """Put the lines in words; what is shown are the main parts, and pass^k and pass@k where there are draws."""
     control = lines[0]
     mains = set(control.run.main.values()) if control.run is not None else set(control.values)
     shown = tuple(one for one in control.values if one in mains or ".pass^" in one or ".pass@" in one)
     cells = {metric: tuple(_cell(line, metric, control) for line in lines) for metric in shown}
-    return Matrix(name, tuple(lines), shown, cells, tuple(_splits(lines, [one for one in shown if one in mains])))
+    splits = tuple(_splits(lines, [one for one in shown if one in mains]))
+    return Matrix(name, tuple(lines), shown, cells, splits, tests)
 
 
 def _cell(line: Line, metric: str, control: Line) -> Cell:
@@ -139,7 +157,28 @@ def _cell(line: Line, metric: str, control: Line) -> Cell:
     row = metric_row(metric, value)
     if line is control or metric not in control.values:
         return Cell(line.name, row)
-    return Cell(line.name, row, change(value, control.values[metric], digits=row.digits, tested=line.differences.get(metric)))
+    found = line.tested.get(metric)
+    bounds = _bounds(found) if found is not None else line.differences.get(metric)
+    made = change(value, control.values[metric], digits=row.digits, tested=bounds)
+    if made is None or found is None or math.isnan(found.p_adjusted):
+        return Cell(line.name, row, made)
+    return Cell(line.name, row, replace(made, direction=_direction(found, made.direction)), found.p_adjusted)
+
+
+def _bounds(found: Compared) -> tuple[float, float, float]:
+    """The difference and its ends, which are none where there is no interval, and 0 where no record differs at all."""
+    if not found.diff and found.n and found.even == found.n:
+        return 0.0, 0.0, 0.0
+    return (found.diff, *(found.ci or (math.nan, math.nan)))
+
+
+def _direction(found: Compared, of_interval: Direction) -> Direction:
+    """As a test says it: an interval alone does not know that it is one of many."""
+    if found.verdict == "better" or found.verdict == "worse":
+        return found.verdict
+    if found.wins is None and found.diff and found.p_adjusted <= 1 - found.confidence and of_interval == "changed":
+        return "changed"
+    return "same" if of_interval == "same" else "unclear"
 
 
 def _splits(lines: Sequence[Line], metrics: Sequence[str]) -> list[Split]:
@@ -172,7 +211,7 @@ def _line_json(line: Line) -> dict[str, Any]:
     values = {
         name: {
             "mean": value.mean, "ci": value.ci, "n": value.n, "errors": value.errors, "skipped": value.skipped,
-            **_difference_json(line.differences.get(name)),
+            **_difference_json(line.differences.get(name), line.tested.get(name)),
         }
         for name, value in line.values.items()
     }  # fmt: skip
@@ -192,5 +231,9 @@ def _line_json(line: Line) -> dict[str, Any]:
     return plain
 
 
-def _difference_json(found: tuple[float, float, float] | None) -> dict[str, Any]:
-    return {"diff": found[0], "diff_ci": found[1:]} if found is not None else {}
+def _difference_json(found: tuple[float, float, float] | None, tested: Compared | None) -> dict[str, Any]:
+    if tested is None:
+        return {"diff": found[0], "diff_ci": found[1:]} if found is not None else {}
+    names = ("p", "p_adjusted", "test", "verdict", "why", "effect_size", "mde")
+    told = {"diff": tested.diff, "diff_ci": tested.ci, "pairs": tested.n}
+    return told | {name: getattr(tested, name) for name in names}

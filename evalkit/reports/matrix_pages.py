@@ -52,6 +52,8 @@ def print_matrix(found: Matrix, console: Console, report: str | None = None) -> 
         for line, gate in failing:
             say(console, (f"  {pad(one_line(line.name, 60), wide)}{gate.outcome}   {one_line(gate.title, 120)}", ""))
             say(console, (f"  {' ' * wide}{one_line(gate.reason, 200)}", "dim"))
+    if found.adjusted_text:
+        say(console, (f"\n  differences are to {one_line(found.lines[0].name, 60)}{found.adjusted_text}", "dim"))
     say(console)
     if report is not None:
         say(console, ("matrix   ", "dim"), (one_line(report), ""))
@@ -71,7 +73,7 @@ def matrix_markdown(found: Matrix) -> str:
         title = f"{code(split.metric)} by {escape(split.by, 60)}"
         said.append(f"<details><summary>{title}</summary>\n\n{table(heads, own)}\n\n</details>")
     first = escape(found.lines[0].name, 60)
-    said.append(f"<sub>Differences are to {first}, record by record. {escape(found.exit_text)}</sub>")
+    said.append(f"<sub>Differences are to {first}, record by record{found.adjusted_text}. {escape(found.exit_text)}</sub>")
     return "\n\n".join(said) + "\n"
 
 

@@ -56,5 +56,8 @@ def open_data(
 
 
 def limited(suite: Suite, limit: int | None) -> Suite:
-    """The suite over the first ``limit`` records."""
-    return suite if limit is None else replace(suite, dataset=replace(suite.dataset, limit=limit))
+    """The suite over the first ``limit`` records, of each variant where it has several data."""
+    if limit is None:
+        return suite
+    sides = [replace(one, dataset=replace(one.dataset, limit=limit)) for one in suite.variants]
+    return replace(suite, dataset=replace(suite.dataset, limit=limit), variants=tuple(sides))

@@ -205,8 +205,8 @@ def conclude(begun: Begun, outcome: Outcome) -> None:
         "exit_code": run.exit_code,
         "metrics": {name: value.mean for name, value in run.metrics.items() if value.mean == value.mean},
     }
-    if begun.plan.variant is not None:
-        summary["variant"] = begun.plan.variant.name
+    if begun.plan.called is not None:
+        summary["variant"] = begun.plan.called
     commit = run.git["commit"] if run.git else None
     begun.catalog.finish(run.run_id, status=run.status, n=begun.plan.data.n, git_commit=commit, summary=summary)
     begun.folder.drop_parts()

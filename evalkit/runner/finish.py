@@ -69,6 +69,7 @@ def finished(
             "sha256": plan.data.sha256,
             "n": plan.data.n,
             **(plan.made or _lies(plan)),
+            **({"variant": plan.side.name} if plan.side is not None else {}),
         },
         metrics=whole,
         slices=parts,

@@ -4,37 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 from evalkit.backends.account import Account
-from evalkit.core.errors import BudgetSpent, SpecError, StoreError
+from evalkit.core.errors import SpecError
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import DataSet
-from evalkit.runner.execute import Begun, Options, Outcome, begin, complete, conclude, models_of, planned, telling
+from evalkit.runner.execute import Begun, Options, Outcome, models_of, planned, telling
 from evalkit.runner.generate import Answers, Generation
 from evalkit.runner.generate_check import check_generation
-from evalkit.runner.models import Models, account_of
+from evalkit.runner.models import Models
 from evalkit.runner.plan import Plan
+from evalkit.runner.together import execute_together, shares_of
 from evalkit.runner.watch import Progress, Quiet, Watch
 from evalkit.specs.suite import Suite
-from evalkit.store.calls import record
-from evalkit.store.files import writing
-
-
-@dataclass
-class _Share(Account):
-    """The account of one run, under a budget that several share."""
-
-    of: list[_Share] = field(default_factory=list)
-
-    def spend(self) -> None:
-        if self.max_calls is not None and sum(one.sent for one in self.of) >= self.max_calls:
-            raise BudgetSpent("calls", self.max_calls, "max_calls")
-        if self.max_cost is not None and sum(one.cost or 0.0 for one in self.of) >= self.max_cost:
-            raise BudgetSpent("cost", self.max_cost, "max_cost")
-        self.sent += 1
 
 
 def execute_variants(
@@ -60,43 +44,16 @@ def execute_variants(
     clock, watch = time.monotonic(), watch or Quiet()
     check_generation(suite, data)
     variants = suite.generate.variants
-    with ExitStack() as stack:
-        models = stack.enter_context(models_of(suite, options))
-        whole = account_of(suite)
-        shares = [_Share(whole.prices, whole.max_calls, whole.max_cost) for _ in variants]
-        for share in shares:
-            share.of = shares
+    with models_of(suite, options) as models:
+        shares = shares_of(suite, len(variants))
         models.charge(shares[0])
         plan = planned(suite, data, models, options.store)
-        begun: list[Begun] = []
-        try:
-            for variant, share in zip(variants, shares):
-                models.charge(share)
-                own = replace(options, out=_folder(options.out, variant.name) if len(variants) > 1 else options.out)
-                begun.append(begin(replace(plan, variant=variant), own, models, clock))
-                stack.callback(begun[-1].folder.close)
-            answers = _answer(begun, shares, options, models, watch, workers)
-            outcomes = []
-            for one, share in zip(begun, shares):
-                models.charge(share)
-                found = answers[one.folder.run_id]
-                one.plan = replace(one.plan, data=found.data, made=found.told)
-                outcomes.append(complete(one, options, models, report, watch, workers, found.calls))
-            if options.record is not None:
-                _record([one.folder.path for one in begun], options.record)
-            for one, outcome in zip(begun, outcomes):
-                conclude(one, outcome)
-        except StoreError as error:
-            error.incomplete = True
-            for one in begun:
-                one.folder.sweep()
-            raise
-        except BaseException:
-            _drop_empty(begun)
-            raise
-        finally:
-            watch.stop()
-    return outcomes
+        plans = [replace(plan, variant=variant) for variant in variants]
+
+        def answering(begun: Sequence[Begun], accounts: Sequence[Account]) -> Mapping[str, Answers]:
+            return _answer(begun, accounts, options, models, watch, workers)
+
+        return execute_together(plans, shares, options, models, report, watch, workers, clock, answering)
 
 
 def answered(plan: Plan, folder: Path, models: Models, progress: Progress, workers: Workers) -> tuple[Plan, list[Path]]:
@@ -163,32 +120,3 @@ def _close_others(models: Models, kept: set[str]) -> None:
             await models.close(name)
 
     models.run(close())
-
-
-def _drop_empty(begun: Sequence[Begun]) -> None:
-    """Take back the runs for which nothing was answered, so that they do not stay as interrupted ones."""
-    for one in begun:
-        if not one.folder.resumed and one.folder.path.is_dir() and not any(one.folder.path.glob("parts/*.arrow")):
-            one.folder.drop()
-            one.catalog.remove(one.folder.run_id)
-
-
-def _folder(out: Path | None, variant: str) -> Path | None:
-    """The folder of one variant under ``--out``."""
-    return out / variant if out is not None else None
-
-
-def _record(folders: Sequence[Path], file: Path) -> None:
-    """The replies of several runs as one file that ``replay`` answers from; what they share stands in it once."""
-    seen: set[bytes] = set()
-    with writing(file) as half, half.open("wb") as out:
-        for folder in folders:
-            part = half.with_name(f"{half.name}.part")
-            try:
-                record(folder, part)
-                for line in part.read_bytes().splitlines(keepends=True):
-                    if line not in seen:
-                        seen.add(line)
-                        out.write(line)
-            finally:
-                part.unlink(missing_ok=True)

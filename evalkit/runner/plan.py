@@ -14,12 +14,15 @@ from evalkit.core.signature import canonical, fingerprint
 from evalkit.records.dataset import DataSet
 from evalkit.specs.generate import Variant
 from evalkit.specs.suite import MetricSpec, Suite
+from evalkit.specs.variants import DataVariant
 from evalkit.store.outputs import Outputs
 
 
 @dataclass(frozen=True)
 class Plan:
-    """A validated suite over scanned data; of one that generates, with the variant that a run is of.
+    """A validated suite over scanned data; of one of several variants, with the one that a run is of.
+
+    ``variant`` is of a suite that generates, ``side`` of one that has several data, whose ``dataset`` is this variant's.
 
     ``data`` is what goes in until the answers are there, then the file that holds them, of which ``made`` tells.
     """
@@ -30,6 +33,13 @@ class Plan:
     variant: Variant | None = None
     made: Mapping[str, Any] | None = None
     outputs: Mapping[str, Outputs] = field(default_factory=dict)  # of runs that metrics compare with, by name
+    side: DataVariant | None = None
+
+    @property
+    def called(self) -> str | None:
+        """The name of the variant that a run is of."""
+        one = self.variant or self.side
+        return one.name if one is not None else None
 
     @cached_property
     def metrics(self) -> dict[str, Measure]:
@@ -94,6 +104,8 @@ class Plan:
             "chunks": [chunk.n for chunk in self.data.chunks],
             "metrics": {spec.label: self.fingerprint(spec) for spec in self.suite.metrics},
         }
+        if self.side is not None:
+            told["variant"] = self.side.name
         if self.variant is not None and self.suite.generate is not None:
             backend = self.backends[self.variant.backend].identity
             told["generate"] = self.suite.generate.identity(self.variant, backend)

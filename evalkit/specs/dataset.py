@@ -35,20 +35,26 @@ def read_dataset(node: Node, home: Home) -> DatasetSpec | None:
     if path_node is None:
         node.fault(f"{node.label} lacks `path`", 'add the data file, a pattern, "-" or hf:NAME.')
     else:
-        path = path_node.text("a path")
-        if path == "hf:":
-            path_node.fault(f"{path_node.label} names no data set after hf:", "write hf:NAME")
-        elif path is not None and path != "-" and not path.startswith("hf:"):
-            files = _files(path_node, path, home)
+        path, files = read_files(path_node, home)
     limit, shuffle = node.get("limit"), node.get("shuffle")
     return DatasetSpec(
         path=path or "",
         files=files,
-        fields=_fields(node.get("fields")),
+        fields=read_fields(node.get("fields")),
         limit=limit.whole(least=1) if limit is not None else None,
         shuffle=shuffle.whole(least=0) if shuffle is not None else None,
         line=node.line,
     )
+
+
+def read_files(node: Node, home: Home) -> tuple[str | None, tuple[Path, ...]]:
+    """A path as written, and the files that it leads to: none of "-" and "hf:", nor after a problem was noted."""
+    path = node.text("a path")
+    if path == "hf:":
+        node.fault(f"{node.label} names no data set after hf:", "write hf:NAME")
+    elif path is not None and path != "-" and not path.startswith("hf:"):
+        return path, _files(node, path, home)
+    return path, ()
 
 
 def _files(node: Node, path: str, home: Home) -> tuple[Path, ...]:
@@ -58,7 +64,7 @@ def _files(node: Node, path: str, home: Home) -> tuple[Path, ...]:
     return () if file is None else (file,)
 
 
-def _fields(node: Node | None) -> dict[str, str]:
+def read_fields(node: Node | None) -> dict[str, str]:
     """Canonical column → the file's own name for it; other keys rename metadata."""
     from evalkit.records.canonical import COLUMNS
 

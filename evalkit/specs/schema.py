@@ -19,6 +19,7 @@ from evalkit.specs.generate import schema as generate_schema
 from evalkit.specs.metrics import MODEL, own_keys
 from evalkit.specs.options import holds_document, option_fields, option_types
 from evalkit.specs.validate import INTERVALS, PRICES, REPORTS
+from evalkit.specs.variants import schema as variants_schema
 
 DRAFT = "https://json-schema.org/draft/2020-12/schema"
 Schema = dict[str, Any]
@@ -59,6 +60,11 @@ def suite_schema() -> Schema:
     properties: dict[str, Schema] = {
         "name": {"type": "string", "pattern": r"^\w[\w.-]{0,79}$", "description": "by default the file's name"},
         "dataset": {"description": "the records to score", "if": {"type": "string"}, "then": TEXT, "else": dataset},
+        "variants": {
+            "description": "the records as several systems left them, by name: a run each, compared with the first",
+            **variants_schema(dataset["properties"]["path"], dataset["properties"]["fields"]),
+        },
+        "control": {**TEXT, "description": "the variant that the others are compared with; by default the first"},
         "backends": {
             "description": "models that metrics may ask, by a name of your own",
             "type": "object",
@@ -106,7 +112,8 @@ def suite_schema() -> Schema:
         "$schema": DRAFT,
         "title": "evalkit suite",
         "description": "What `evalkit run` scores, and what must hold.",
-        **_mapping(properties, required=["dataset", "metrics"]),
+        **_mapping(properties, required=["metrics"]),
+        "anyOf": [{"required": ["dataset"]}, {"required": ["variants"]}],
         "$defs": {"gate": _gate(), **definitions},
     }
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from evalkit.core.contracts import Measure
     from evalkit.specs.generate import GenerateSpec
+    from evalkit.specs.variants import DataVariant
 
 GateRule = Literal["min", "max", "no_worse_than", "every"]
 ReportKind = Literal["json", "html", "junit", "markdown", "prometheus"]
@@ -104,3 +105,12 @@ class Suite:
     budget: Mapping[str, float] = field(default_factory=dict)
     prices: Mapping[str, Any] = field(default_factory=dict)
     generate: GenerateSpec | None = None
+    variants: tuple[DataVariant, ...] = ()  # the control first, whose data `dataset` is
+
+    @property
+    def of(self) -> tuple[str, ...]:
+        """The names of the variants where there are several, each of which is a run of its own; else none."""
+        if self.variants:
+            return tuple(variant.name for variant in self.variants)
+        made = self.generate.variants if self.generate is not None else ()
+        return tuple(variant.name for variant in made) if len(made) > 1 else ()

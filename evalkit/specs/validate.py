@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from evalkit.core.errors import nearest, quote
-from evalkit.specs import dataset, metrics
+from evalkit.specs import dataset, metrics, variants
 from evalkit.specs.capable import check_backends
 from evalkit.specs.gates import read_gates
 from evalkit.specs.generate import read_generate
@@ -19,7 +19,7 @@ from evalkit.specs.suite import DatasetSpec, IntervalMethod, ReportKind, Suite
 from evalkit.specs.tree import Tree
 
 KEYS = (
-    "name", "dataset", "backends", "generate", "metrics", "slices", "gates", "report",
+    "name", "dataset", "variants", "control", "backends", "generate", "metrics", "slices", "gates", "report",
     "seed", "confidence", "resamples", "interval", "baseline", "store", "budget", "prices",
 )  # fmt: skip
 REPORTS: tuple[str, ...] = get_args(ReportKind)
@@ -35,6 +35,7 @@ _OTHERS = {
     **dict.fromkeys(("slice", "groups"), "slices"),
     "reports": "report",
     "prompts": "generate",
+    **dict.fromkeys(("variant", "systems", "arms"), "variants"),
 }
 
 
@@ -42,6 +43,7 @@ def spread(tree: Tree) -> None:
     """Write the short forms of a suite in their long form, so that overrides and checks meet one form only."""
     metrics.spread(tree)
     dataset.spread(tree)
+    variants.spread(Node(tree))
 
 
 def check_suite(
@@ -64,6 +66,9 @@ def check_suite(
     _top_keys(top)
     backends = metrics.read_backends(top.get("backends"), home)
     data = _dataset(top, home, records_given)
+    sides = variants.read_variants(top, data if top.get("dataset") is not None else None, home)
+    if sides and records_given:
+        top.child("variants").fault("variants have data of their own, and the records are given", "give them as files")
     scored = metrics.Metrics()
     if top.get("metrics") is None:
         top.fault("the suite lacks `metrics`", "add for instance `metrics: [exact_match, rouge]`")
@@ -96,7 +101,8 @@ def check_suite(
         path=path,
         root=home.root,
         sha256="",
-        dataset=data,
+        dataset=sides[0].dataset if sides else data,
+        variants=sides,
         metrics=tuple(scored.specs),
         backends={**backends, **scored.backends},
         slices=slices,
@@ -132,7 +138,7 @@ def _dataset(top: Node, home: Home, records_given: bool) -> DatasetSpec:
     node = top.get("dataset")
     if node is not None:
         return dataset.read_dataset(node, home) or DatasetSpec("")
-    if not records_given:
+    if not records_given and top.get("variants") is None:
         top.fault("the suite lacks `dataset`", "add `dataset: {path: data.jsonl}`")
     return DatasetSpec("")
 

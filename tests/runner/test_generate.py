@@ -666,7 +666,7 @@ def test_a_suite_with_several_variants_is_no_single_run(suite: Path) -> None:
             "dataset: d.jsonl\n", ""
         )
     )
-    with pytest.raises(SpecError, match="no `generate:`"):
+    with pytest.raises(SpecError, match="no `variants:` or `generate:`"):
         evalkit.matrix(suite.parent / "plain.yaml")
 
 

@@ -1,4 +1,4 @@
-"""The variants of a suite side by side: each against the first, and the rules that pick a variant for each record."""
+"""The variants of a suite side by side: each tested against the first, and the rules that pick a variant for each record."""
 
 from __future__ import annotations
 
@@ -10,37 +10,52 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from evalkit.comparison.compare import compare_runs
+from evalkit.comparison.settings import Settings as Comparing
+from evalkit.comparison.sides import RunSide
+from evalkit.core.compared import Comparisons
 from evalkit.core.contracts import CorpusMetric
 from evalkit.reports.matrix import Line, Matrix, matrix
-from evalkit.runner.baseline import Baseline, compare
+from evalkit.runner.baseline import compare
 from evalkit.runner.execute import Outcome
-from evalkit.runner.finish import covered, differences, drawn, measured_of, settings_of
+from evalkit.runner.finish import covered, drawn, measured_of, settings_of
 from evalkit.runner.values import Measured, slices, values
 from evalkit.specs.generate import Route
 from evalkit.store.files import write_text
 from evalkit.store.table import Table, cluster_codes
 
 FILE = "matrix.json"
+LEAST = 0.5  # below this level nothing is tested
 
 
 def matrix_of(outcomes: Sequence[Outcome]) -> Matrix:
     """What there is to compare between the runs of one suite; the first is what the others are compared with."""
     first = outcomes[0]
-    control = Baseline(first.run, first.table)
+    compared = _compared(outcomes)
     lines = [
         Line(
             name=_name(outcome),
             run=outcome.run,
             values=outcome.run.metrics,
             slices=outcome.run.slices,
-            differences={} if outcome is first else differences(outcome.plan, outcome.table, control),
+            tested=compared.comparisons[place - 1].metrics if place and compared is not None else {},
         )
-        for outcome in outcomes
+        for place, outcome in enumerate(outcomes)
     ]
     generate = first.plan.suite.generate
     by_name = {_name(outcome): outcome for outcome in outcomes}
     lines += [_routed(route, by_name, first) for route in generate.routes] if generate is not None else []
-    return matrix(first.plan.suite.name, lines)
+    families = compared.families if compared is not None else {}
+    return matrix(first.plan.suite.name, lines, families.get("metrics", 0))
+
+
+def _compared(outcomes: Sequence[Outcome]) -> Comparisons | None:
+    """Every variant against the first as ``evalkit compare`` does it, p values adjusted over all variants and metrics."""
+    if len(outcomes) < 2:
+        return None
+    suite = outcomes[0].plan.suite
+    sides = [RunSide(outcome.run, outcome.table) for outcome in outcomes]
+    return compare_runs(sides, Comparing(max(suite.confidence, LEAST), seed=suite.seed, slices=()))
 
 
 def write_matrix(found: Matrix, folder: Path, html: Path | None = None, markdown: Path | None = None) -> dict[str, Path]:
@@ -58,8 +73,8 @@ def write_matrix(found: Matrix, folder: Path, html: Path | None = None, markdown
 
 
 def _name(outcome: Outcome) -> str:
-    assert outcome.plan.variant is not None
-    return outcome.plan.variant.name
+    assert outcome.plan.called is not None
+    return outcome.plan.called
 
 
 def _routed(route: Route, by_name: Mapping[str, Outcome], first: Outcome) -> Line:
@@ -90,7 +105,7 @@ def _routed(route: Route, by_name: Mapping[str, Outcome], first: Outcome) -> Lin
             ends = zip(bounds.value.tolist(), bounds.low.tolist(), bounds.high.tolist())
             tested |= dict(zip(one.full_names, ends))
     shares = {name: float(np.mean(chosen == index)) for index, name in enumerate(names) if (chosen == index).any()}
-    return Line(route.name, None, found, parts, tested, by=route.by, shares=shares)
+    return Line(route.name, None, found, parts, differences=tested, by=route.by, shares=shares)
 
 
 def _repeats(outcome: Outcome) -> int:
