@@ -89,7 +89,7 @@ def keys(text: str) -> Spans:
 # --- Bitcoin ---------------------------------------------------------------------------------------------------------
 
 _WALLET = re.compile(
-    r"[13b](?:(?<=(?<![A-Za-z0-9])[13])[1-9A-HJ-NP-Za-km-z]{25,34}|c1(?<=(?<![A-Za-z0-9])bc1)[02-9ac-hj-np-z]{11,71})(?![A-Za-z0-9])"
+    r"[13b](?:(?<=(?<![A-Za-z0-9])[13])[1-9A-HJ-NP-Za-km-z]{25,34}|c1(?<=(?<![A-Za-z0-9])bc1)[02-9ac-hj-np-z]{39}(?:[02-9ac-hj-np-z]{20})?)(?![A-Za-z0-9])"
 )
 _BASE58 = {letter: at for at, letter in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
 _BECH32 = {letter: at for at, letter in enumerate("qpzry9x8gf2tvdw0s3jn54khce6mua7l")}

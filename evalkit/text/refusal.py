@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ LANGUAGES = tuple(PATTERNS)
 REACH = 200  # bytes of a text in which a refusal must begin and be told as one
 
 _OPENING = r"""(?:^|[\n.!?:;,(—–。！？，、；：…-])[\s"“”„«»*_>#'’「『-]*"""  # a text, a sentence or a clause begins
+
+_AROUND = " \t\n\r\"“”„«»*_>#'’「『.!?:;,(—–！？，、；：…-"
 
 
 def refusal(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
@@ -44,6 +47,23 @@ def refusal(array: pa.Array | pa.ChunkedArray) -> NDArray[np.bool_]:
             left = left[~matched]
         found.append(flags)
     return np.concatenate(found)
+
+
+def phrases(texts: Sequence[str]) -> list[tuple[str, str] | None]:
+    """Of each text the language of its refusal and the words that tell it, None where it is none; RE2 finds both."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    beginnings = [text.encode("utf-8", "replace")[:REACH].decode("utf-8", "ignore") for text in texts]
+    found: list[tuple[str, str] | None] = [None] * len(beginnings)
+    left = np.flatnonzero(refusal(pa.array(beginnings, pa.string()))).tolist()
+    for language, each in zip(LANGUAGES, expressions()):
+        told = pc.extract_regex(pa.array([beginnings[index] for index in left], pa.string()), f"(?i)(?P<told>{each})")
+        for index, match in zip(left, told.to_pylist()):
+            if match is not None:
+                found[index] = (language, match["told"].strip(_AROUND))
+        left = [index for index in left if found[index] is None]
+    return found
 
 
 @cache
