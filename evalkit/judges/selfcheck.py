@@ -15,9 +15,11 @@ from evalkit.core.batch import Batch
 from evalkit.core.contracts import ModelMetric
 from evalkit.core.registry import judge
 from evalkit.core.rows import Floats, Rows
+from evalkit.judges.claims import PROMPT as CLAIMS
 from evalkit.judges.prompt import load
-from evalkit.judges.selfcheck_asked import Answer, Checked, critiqued, entailed, matched, prompted
+from evalkit.judges.selfcheck_asked import Answer, Checked, claimed, critiqued, entailed, matched, prompted
 from evalkit.judges.selfcheck_ngram import TOKENS, surprisals, tokens
+from evalkit.judges.support import PROMPT as SUPPORT
 from evalkit.stats.ratio import ratio
 from evalkit.text.sentences import SPLITTER, sentences
 
@@ -30,7 +32,7 @@ class Variant(NamedTuple):
     needs: tuple[str, ...] = ("output", "samples")
     parts: tuple[str, ...] = ("",)
     options: tuple[str, ...] = ()
-    prompt: str | None = None
+    prompts: tuple[str, ...] = ()
     about: str = ""
 
 
@@ -44,6 +46,8 @@ class SelfCheck(ModelMetric):
 
     - ``prompt``: a chat model says for each sentence and each of the ``samples`` whether the one is supported by the other;
       share of no, 0 to 1. One short call each; those about one sample share their beginning.
+    - ``claims``: a chat model takes the answer apart into claims, as `faithfulness` does, and says in one call which samples
+      support which; share of samples that do not, mean over claims, 0 to 1.
     - ``nli``: a classifier's P(contradiction) of (sentence, sample), among entailment and contradiction alone; 0 to 1.
     - ``bertscore``: 1 − F1 with the closest sentence of more than 3 words of each sample; F1 is rescaled, (F1 − b)/(1 − b),
       where a ``baseline`` b is given.
@@ -63,7 +67,7 @@ class SelfCheck(ModelMetric):
     Source: Manakul et al. (2023), SelfCheckGPT, arXiv:2303.08896; ``critique`` is ours.
     """
 
-    variant: Literal["prompt", "nli", "bertscore", "ngram", "critique"] = "prompt"
+    variant: Literal["prompt", "claims", "nli", "bertscore", "ngram", "critique"] = "prompt"
     n: int = 1
     smoothing: float = 0.01
     lowercase: bool = True
@@ -115,7 +119,7 @@ class SelfCheck(ModelMetric):
         return f"write {able}, or `variant: ngram`, which needs no model"
 
     def range_of(self, part: str) -> tuple[float, float] | None:
-        return (0.0, 1.0) if self.variant in ("prompt", "nli", "critique") else (-math.inf, math.inf)
+        return (0.0, 1.0) if self.variant in ("prompt", "claims", "nli", "critique") else (-math.inf, math.inf)
 
     def about(self) -> str:
         return self._variant.about
@@ -127,8 +131,7 @@ class SelfCheck(ModelMetric):
         return own | rules
 
     def prompts(self) -> dict[str, str]:
-        name = self._variant.prompt
-        return {name: load(name).text} if name is not None else {}
+        return {name: load(name).text for name in self._variant.prompts}
 
     def lacking(self, batch: Batch) -> dict[int, str]:
         """As for any metric, but an empty list of samples is one: there is nothing to check against."""
@@ -176,6 +179,9 @@ class SelfCheck(ModelMetric):
     async def _prompt(self, answer: Answer, tools: Tools) -> Checked | str:
         return await prompted(answer, tools)
 
+    async def _claims(self, answer: Answer, tools: Tools) -> Checked | str:
+        return await claimed(answer, tools)
+
     async def _nli(self, answer: Answer, tools: Tools) -> Checked | str:
         return await entailed(answer, tools, self.entailment, self.contradiction)
 
@@ -200,7 +206,10 @@ class SelfCheck(ModelMetric):
 
 _SHARE = ("", "normalized")
 VARIANTS: dict[str, Variant] = {
-    "prompt": Variant(SelfCheck._prompt, ("chat",), parts=_SHARE, prompt="selfcheck", about="raw 0–1, share unsupported"),
+    "prompt": Variant(SelfCheck._prompt, ("chat",), parts=_SHARE, prompts=("selfcheck",), about="raw 0–1, share unsupported"),
+    "claims": Variant(
+        SelfCheck._claims, ("chat",), parts=_SHARE, prompts=(CLAIMS, SUPPORT), about="raw 0–1, share unsupported"
+    ),
     "nli": Variant(
         SelfCheck._nli, ("classify",), parts=_SHARE, options=("entailment", "contradiction"), about="raw 0–1, P(contradicted)"
     ),
@@ -209,6 +218,11 @@ VARIANTS: dict[str, Variant] = {
         SelfCheck._ngram, parts=("max", "mean"), options=("n", "smoothing", "lowercase"), about="−ln P, from 0 up"
     ),
     "critique": Variant(
-        SelfCheck._critique, ("chat",), ("output", "input"), _SHARE, prompt="selfcheck-critique", about="raw 0–1, share doubted"
+        SelfCheck._critique,
+        ("chat",),
+        ("output", "input"),
+        _SHARE,
+        prompts=("selfcheck-critique",),
+        about="raw 0–1, share doubted",
     ),
 }

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections.abc import Awaitable, Iterable, Sequence
-from dataclasses import dataclass
-from typing import Any, TypeVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
 from evalkit.core.asking import Encoded, Reply, Tools
-from evalkit.core.errors import BackendError, BackendRefused, Malformed
+from evalkit.core.errors import BackendRefused, Malformed
 from evalkit.core.parse import shown
 from evalkit.core.rows import Floats
+from evalkit.judges.claims import claims_of
 from evalkit.judges.prompt import fenced, load
+from evalkit.judges.record import everything
 from evalkit.judges.selfcheck_ngram import tokens
+from evalkit.judges.support import Source, Verifier
 from evalkit.stats.matching import greedy_scores, unit
 from evalkit.text.sentences import sentences
-
-T = TypeVar("T")
 
 SHORT = 3  # tokens up to which a sentence of a sample is too short to compare with
 REVIEW = {
@@ -116,6 +115,18 @@ async def entailed(answer: Answer, tools: Tools, entailment: int, contradiction:
     return averaged(answer, against.reshape(len(answer.sentences), -1))
 
 
+async def claimed(answer: Answer, tools: Tools) -> Checked | str:
+    """Is each claim of the answer supported by each sample? One call for the claims, one for all verdicts; 0 is yes, 1 no."""
+    claims = await claims_of(answer.output, answer.input, tools)
+    if not claims:
+        return "the output makes no claim: nothing to check"
+    sources = [Source(f"S{place}", f"sample {place}", text) for place, text in enumerate(answer.samples, 1)]
+    found = await Verifier().check(claims, sources, tools, "samples")
+    checked = averaged(replace(answer, sentences=tuple(claims)), (found.verdicts != 1).astype(np.float64))
+    notes = tuple({**note, "reason": why} if why else note for note, why in zip(checked.notes, found.notes))
+    return Checked(checked.values, notes)
+
+
 async def matched(answer: Answer, tools: Tools, layer: int | None, baseline: float) -> Checked | str:
     """How far is each sentence from the closest sentence of each sample? 1 − F1 of BERTScore, mean over samples."""
     listed = [tuple(one for one in sentences(sample) if len(tokens(one)) > SHORT) for sample in answer.samples]
@@ -150,15 +161,6 @@ def yes_or_no(reply: Reply) -> float:
     if told is None:
         raise Malformed(f"the reply is neither Yes nor No: {shown(reply.text)}")
     return float(told[1].lower() == "no")
-
-
-async def everything(asked: Iterable[Awaitable[T]]) -> Sequence[T]:
-    """All results, in order; where some failed, the first failure, once nothing is under way any more."""
-    found = await asyncio.gather(*asked, return_exceptions=True)
-    failures = [result for result in found if isinstance(result, BaseException)]
-    for failure in sorted(failures, key=lambda one: isinstance(one, BackendError)):  # what ends the run comes first
-        raise failure
-    return [result for result in found if not isinstance(result, BaseException)]
 
 
 def _vectors(encoded: Encoded) -> tuple[Any, Any]:

@@ -37,7 +37,7 @@ def evaluate_directly(suite: Suite, data: DataSet, workers: Workers) -> Run:
         return Baseline.of(load_run(Path(named)))
 
     try:
-        with Models(make_backends(suite), account_of(suite)) as models:
+        with Models(make_backends(suite), account_of(suite), cache=folder / "replies") as models:
             plan, calls = planned(suite, data, models), list[Path]()
             if suite.generate is not None:
                 plan, calls = answered(plan, folder, models, Progress(Quiet(), data.n), workers)

@@ -391,8 +391,10 @@ def test_an_option_of_another_variant_or_out_of_range_is_refused(options: dict[s
 
 def test_every_variant_wants_and_stores_what_it_uses() -> None:
     wants = {variant: SelfCheck(variant=variant).wants_of() for variant in VARIANTS}
-    assert wants == {"prompt": {"chat"}, "nli": {"classify"}, "bertscore": {"encode"}, "ngram": set(), "critique": {"chat"}}
-    assert {variant: list(SelfCheck(variant=variant).prompts()) for variant in ("prompt", "critique", "nli")} == {
+    chat = {name: {"chat"} for name in ("prompt", "claims", "critique")}
+    assert wants == {**chat, "nli": {"classify"}, "bertscore": {"encode"}, "ngram": set()}
+    assert {variant: list(SelfCheck(variant=variant).prompts()) for variant in ("prompt", "claims", "critique", "nli")} == {
+        "claims": ["claims", "support"],
         "prompt": ["selfcheck"],
         "critique": ["selfcheck-critique"],
         "nli": [],

@@ -1,0 +1,46 @@
+"""The claims that a text makes, each true or false by itself: extracted once, however many metrics use them."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from evalkit.core.asking import Tools
+from evalkit.judges.prompt import fenced, load
+from evalkit.text.sentences import sentences
+
+From = Literal["model", "sentences"]
+
+PROMPT = "claims"
+MOST = 60  # claims of one text
+SCHEMA = {
+    "type": "object",
+    "properties": {"claims": {"type": "array", "items": {"type": "string"}, "maxItems": MOST}},
+    "required": ["claims"],
+    "additionalProperties": False,
+}
+
+
+async def claims_of(text: str, question: str, tools: Tools, how: From = "model", *, call: str = "claims") -> list[str]:
+    """The claims of a text, in order, each once.
+
+    Two metrics that ask for the claims of the same text, behind the same question, ask the same thing: the run's pipeline
+    answers it once.
+
+    Args:
+        question: what the text answers, so that pronouns and bare answers can be resolved; may be empty.
+        how: ``sentences`` takes the text's sentences for claims and asks no model.
+
+    Raises:
+        BackendError: no usable reply.
+    """
+    if not text.strip():
+        return []
+    if how == "sentences":
+        return list(dict.fromkeys(sentences(text)))
+    messages = load(PROMPT).messages(
+        question=fenced("QUESTION", question) if question.strip() else "",
+        text=fenced("TEXT", text),
+        about=", which answers the question" if question.strip() else "",
+    )
+    told: Any = await tools.ask(messages, SCHEMA, call=call, max_tokens=256 + len(text))
+    return list(dict.fromkeys(claim.strip() for claim in told["claims"] if claim.strip()))
