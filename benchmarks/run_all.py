@@ -25,7 +25,7 @@ PAGE = HERE.parent / "docs" / "performance.md"
 # In the order of the table.
 NAMES = (
     "rouge", "bleu", "chrf", "ter", "meteor", "levenshtein", "retrieval", "bootstrap", "permutation", "compare", "reading",
-    "runner", "million", "judges", "ab", "mmd", "text", "drift", "drift_text", "start",
+    "runner", "million", "judges", "ab", "mmd", "text", "drift", "drift_text", "qags", "start",
 )  # fmt: skip
 INTRODUCTION = """\
 # Performance
@@ -85,7 +85,18 @@ def simulated(folder: Path) -> Mapping[str, Any]:
 
 def page(results: Sequence[Mapping[str, Any]], families: Mapping[str, Any] | None = None) -> str:
     """docs/performance.md."""
-    return "\n".join([INTRODUCTION, *_machines(results), "", *_table(results), "", *_alarms(families or {}), *_notes(results)])
+    return "\n".join(
+        [
+            INTRODUCTION,
+            *_machines(results),
+            "",
+            *_table(results),
+            "",
+            *_alarms(families or {}),
+            *_consistency(results),
+            *_notes(results),
+        ]
+    )
 
 
 def _machines(results: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -113,7 +124,7 @@ def _table(results: Sequence[Mapping[str, Any]]) -> list[str]:
         "| --- | --- | ---: | ---: | ---: | --- |",
     ]
     for told in results:
-        for row in told["rows"]:
+        for row in told["rows"] if told["name"] != "qags" else ():  # `_consistency` has those
             ratio, peer = row["ratio"], row["peer"] or ""
             name, comma, how = peer.partition(",")
             named = f"{name} {row['version']}{comma}{how}" if row["version"] else peer
@@ -168,6 +179,42 @@ def _alarms(families: Mapping[str, Any]) -> list[str]:
             delay = f"{ours[f'{kind}: delay']['value']:.0f} h"
             lines.append(f"| {kind}, {how} | {100.0 * ours[f'{kind}: found']['value']:.0f} % | {delay} | {share} |")
     return [*lines, ""]
+
+
+def _consistency(results: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How well scores tell summaries that keep to their source, as people judged them: a table for each data set."""
+    rows = [row for told in results if told["name"] == "qags" for row in told["rows"]]
+    if not rows:
+        return []
+    lines = [
+        "## Do summaries keep to their source?",
+        "",
+        "AUROC and balanced accuracy of telling consistent summaries from others (0.5 is chance), and correlations with people's",
+        "share of consistent sentences; 95% intervals in brackets. Threshold, data and caveats: `qags` below.",
+        "",
+    ]
+    for inputs in dict.fromkeys(row["inputs"] for row in rows):
+        lines += [f"**{inputs}**", ""]
+        lines += [
+            "| score | n | AUROC | balanced accuracy | Pearson | Spearman | Kendall |",
+            "| --- | ---: | --- | --- | ---: | ---: | ---: |",
+        ]
+        of = [row for row in rows if row["inputs"] == inputs]
+        for row in of:
+            two = (f"{value:.3f} ({low:.3f}–{high:.3f})" for value, low, high in (row["auroc"], row["balanced_accuracy"]))
+            three = (f"{row[name][0]:.3f}" for name in ("pearson", "spearman", "kendall_b"))
+            lines.append("| " + " | ".join([row["method"], f"{row['n']:,}", *two, *three]) + " |")
+        entities = [row for row in of if row["method"].startswith("unsupported_entities")]
+        doubted = [
+            f"{row['rightly']} of {row['doubted']}" + (" on the unseen half" if "unseen" in row["method"] else "")
+            for row in entities
+        ]
+        lines += [
+            "",
+            f"Of the summaries in which `unsupported_entities` finds any, people too found fault with {', '.join(doubted)}.",
+            "",
+        ]
+    return lines
 
 
 def _notes(results: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -49,6 +49,8 @@ def test_a_quick_benchmark_finds_both_sides_equal(name: str, tmp_path: Path) -> 
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
+    if name == "qags" and "no data at" in done.stderr:
+        pytest.skip(done.stderr.strip())
     told = json.loads((tmp_path / f"{name}.json").read_text(encoding="utf-8"))
     assert told["quick"]
     assert told["name"] == name
@@ -100,3 +102,34 @@ def test_made_records_are_the_same_every_time_and_fit_the_classic_suite() -> Non
     for record in texts.answer_records(20):
         assert wanted <= record.keys()
         assert len(set(record["retrieved_ids"])) == len(record["retrieved_ids"])
+
+
+def test_qags_measures_equal_plain_ones() -> None:
+    import numpy as np
+    from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+    qags = module("bench_qags")
+    rng = np.random.default_rng(3)
+    scores = rng.integers(0, 6, 80) / 5.0
+    good = rng.random(80) < 0.3 + 0.5 * scores
+    rows = np.stack([scores, good], axis=1).astype(float)
+    weights = rng.integers(0, 3, (5, 80)).astype(float)
+    found = qags.separation(rows, weights)[:, 0]
+    assert found == pytest.approx([roc_auc_score(good, scores, sample_weight=one) for one in weights])
+    cut = qags.best_threshold(scores, good)
+    best = max(balanced_accuracy_score(good, scores >= one) for one in (*np.unique(scores), 2.0))
+    assert balanced_accuracy_score(good, scores >= cut) == pytest.approx(best)
+    right = qags.held_out(rng.random(400), rng.random(400) < 0.5)
+    assert right.mean() == pytest.approx(
+        0.5, abs=0.08
+    )  # a score that says nothing is no better than chance on what it has not seen
+
+
+def test_the_page_tells_how_scores_agree_with_people() -> None:
+    row: dict[str, Any] = {
+        "work": "x, XSum", "inputs": "9 summaries of XSum", "method": "unsupported_entities", "n": 9, "auroc": [0.5, 0.4, 0.6], "balanced_accuracy": [0.5, 0.4, 0.6],
+        "pearson": [0.1, 0, 0.2], "spearman": [0.1, 0, 0.2], "kendall_b": [0.1, 0, 0.2], "doubted": 4, "rightly": 3,
+    }  # fmt: skip
+    lines = module("run_all")._consistency([{"name": "qags", "rows": [row]}])
+    assert "| unsupported_entities | 9 | 0.500 (0.400–0.600) | 0.500 (0.400–0.600) | 0.100 | 0.100 | 0.100 |" in lines
+    assert "Of the summaries in which `unsupported_entities` finds any, people too found fault with 3 of 4." in lines
