@@ -104,7 +104,7 @@ def names(text: str, elsewhere: frozenset[str] = frozenset(), small: frozenset[s
         if kept and kept[0].start in loud:
             kept = [word for word in kept if any(map(str.isdigit, word.text))][:1]
         told = [word for word in kept if word.capital or word.code]
-        if all(word.key in NO_NAMES or word.key in OPENERS or (len(word.key) < 2 and not word.code) for word in told):
+        if all(word.key in NO_NAMES or (not word.code and (word.key in OPENERS or len(word.key) < 2)) for word in told):
             continue
         end = kept[-1].end - (len(kept[-1].text) - len(_POSSESSIVE.sub("", kept[-1].text)))
         acronyms = frozenset(word.key for word in told if word.code and word.key.isalpha())
