@@ -101,7 +101,7 @@ class Matrix:
     metrics: tuple[str, ...]
     cells: Mapping[str, tuple[Cell, ...]]  # by metric
     splits: tuple[Split, ...]
-    tests: int = 0  # over how many p values are adjusted
+    tests: int = 0  # over how many the p values of main parts are adjusted; further parts are a family of their own
 
     @property
     def runs(self) -> dict[str, Run]:
@@ -127,7 +127,7 @@ class Matrix:
     @property
     def adjusted_text(self) -> str:
         """What p values were adjusted for, behind a sentence on the differences."""
-        return f"; p is adjusted (Holm) over {numbers.counted(self.tests, 'test')}" if self.tests > 1 else ""
+        return f"; p is adjusted (Holm) over {numbers.counted(self.tests, 'test')} of main values" if self.tests > 1 else ""
 
     def to_json(self) -> dict[str, Any]:
         """As matrix.json has it; NaN is null."""
@@ -141,10 +141,11 @@ class Matrix:
 
 
 def matrix(name: str, lines: Sequence[Line], tests: int = 0) -> Matrix:
-    """Put the lines in words; what is shown are the main parts, and pass^k and pass@k where there are draws."""
+    """Put the lines in words; what is shown are the main parts, those with a gate, and pass^k and pass@k of draws."""
     control = lines[0]
     mains = set(control.run.main.values()) if control.run is not None else set(control.values)
-    shown = tuple(one for one in control.values if one in mains or ".pass^" in one or ".pass@" in one)
+    wanted = mains | ({gate.metric for gate in control.run.gates} if control.run is not None else set())
+    shown = tuple(one for one in control.values if one in wanted or ".pass^" in one or ".pass@" in one)
     cells = {metric: tuple(_cell(line, metric, control) for line in lines) for metric in shown}
     splits = tuple(_splits(lines, [one for one in shown if one in mains]))
     return Matrix(name, tuple(lines), shown, cells, splits, tests)

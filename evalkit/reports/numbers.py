@@ -69,8 +69,10 @@ def interval(low: float, high: float, digits: int | None = None) -> str:
 
 
 def signed_interval(low: float, high: float, digits: int | None = None) -> str:
-    """A range of a difference: ``−0.05 to +0.03``."""
-    return f"{signed(low, digits)} to {signed(high, digits)}"
+    """A range of a difference: ``−0.05 to +0.03``; an end that is 0 but for rounding is ``0.00``."""
+    reach = max(abs(low), abs(high))
+    ends = (0.0 if abs(end) < 1e-12 * reach else end for end in (low, high))
+    return " to ".join(signed(end, digits) for end in ends)
 
 
 def score(value: float, digits: int | None = None) -> str:

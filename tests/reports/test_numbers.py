@@ -95,3 +95,9 @@ def test_words_for_counts_shares_and_spans():
 )
 def test_every_report_writes_a_p_value_alike(p, text, told):
     assert (numbers.p_value(p), numbers.p_equals(p)) == (text, told)
+
+
+def test_an_end_that_is_zero_but_for_rounding_is_zero():
+    assert numbers.signed_interval(1.7e-16, 0.026, 3) == "0.000 to +0.026"
+    assert numbers.signed_interval(1.7e-16, 2.6e-16).startswith("+")  # where everything is as small, it is not
+    assert numbers.signed_interval(-0.05, 0.03, 2) == "−0.05 to +0.03"

@@ -127,7 +127,7 @@ def test_the_terminal_names_the_data_the_tests_and_the_worst_exit_code(suite, cl
     done = cli("run", suite(SUITE.replace("min: 0.05", "min: 0.25")))
     assert done.returncode == 1
     assert "queries.jsonl, retrieved_ids from new_ids" in done.stdout
-    assert "differences are to old; p is adjusted (Holm) over 4 tests" in done.stdout
+    assert "differences are to old; p is adjusted (Holm) over 4 tests of main values" in done.stdout
     assert "better, p 0.0" in done.stdout
     assert "no change" in done.stdout
     assert "a gate did not pass in 2 of 3 variants" in done.stdout
