@@ -50,6 +50,8 @@ BUILTINS: dict[str, dict[str, tuple[str, str, str]]] = {
         "refusal": ("evalkit.judges.refusal:Refusal", "safety", "the output declines, by patterns of nine languages or a judge"),
         "prompt_leak": ("evalkit.metrics.prompt_leak:PromptLeak", "safety", "how much of its system prompt an output repeats"),
         "toxicity": ("evalkit.judges.toxicity:Toxicity", "safety", "insults, hate, threats: by a lexicon, a classifier or a judge"),
+        "jailbreak": ("evalkit.judges.jailbreak:Jailbreak", "safety", "attacks that succeed, by a judge or by what outputs hold"),
+        "over_refusal": ("evalkit.judges.jailbreak:OverRefusal", "safety", "harmless requests that are turned down"),
         "json_valid": ("evalkit.metrics.structured:JsonValid", "structure", "the output parses as JSON"),
         "json_schema": ("evalkit.metrics.structured:JsonSchema", "structure", "the output meets a JSON schema"),
         "precision_at_k": (f"{_RANK}:PrecisionAtK", "retrieval", "relevant share of the first k"),
