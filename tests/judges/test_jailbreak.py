@@ -8,7 +8,7 @@ import pickle
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import evalkit
@@ -118,6 +118,7 @@ def test_over_refusal_by_a_judge():
     assert scores["over_refusal"].tolist() == [1, 0]
 
 
+@settings(deadline=None)
 @given(st.text(max_size=200), st.lists(st.text(max_size=20), max_size=3))
 def test_any_output_is_judged_without_an_error(output, secrets):
     rows = PATTERNS.score(Batch({"output": [output], "must_not_contain": [secrets], "canary": [None]}))
