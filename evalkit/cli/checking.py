@@ -11,7 +11,7 @@ from evalkit.cli.running import shown_path
 from evalkit.core.workers import Workers
 from evalkit.runner.baseline import baselines
 from evalkit.runner.data import limited, open_data
-from evalkit.runner.data_variants import open_variants
+from evalkit.runner.data_variants import open_variants, unlike
 from evalkit.runner.generate_check import check_generation
 from evalkit.runner.opponent import outputs_named
 from evalkit.runner.stores import open_catalog, spool_of
@@ -69,6 +69,7 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
     if suite.variants:
         names = ", ".join(variant.name for variant in suite.variants)
         say(console, (f"variants  {one_line(names)}: each compared with {one_line(suite.variants[0].name)}", ""))
+        remarks = [*remarks, *unlike(suite, sides)]
     for remark in remarks:
         say(console, (f"  {one_line(remark)}", ""))
     if found:

@@ -37,6 +37,20 @@ class ContextSize(PassageMetric):
     ``relevant_ids`` with a grade above 0. ``auto`` takes the ids where the data has both columns, else texts by ``overlap``,
     else leaves noise out (``none``). Where no record has anything relevant, or no words were retrieved, there is no noise to
     tell, and the part has no value.
+
+    Formula: noise = words in passages that match nothing relevant / words in passages.
+
+    Range: words and passages from 0 up; noise 0 to 1.
+
+    Misleads: a long passage that matches counts as all useful, whatever else stands in it, so that shorter cuts look
+    noisier. What nobody judged counts as noise. Words are not a model's tokens.
+
+    Source: ours.
+
+    Range: ``words`` and ``passages`` from 0 up, ``noise`` 0 to 1.
+
+    Misleads: noise is only known where relevant passages are: what nobody judged counts as noise. Short contexts are not
+    better where they leave out the answer.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("contexts",)

@@ -34,6 +34,14 @@ class Redundancy(PassageMetric):
     whose likeness with a better-ranked one is ``threshold`` or more. Corpus values are means over records. Blank passages,
     with ``overlap`` those without words, are left out; fewer than two of the rest: skipped.
 
+    Formula: 1/(m − 1) · Σ over ranks i > 1 of max over j < i of likeness(i, j).
+
+    Range: 0 to 1.
+
+    Misleads: more passages find more that is alike, so that only equally many compare (``k``). By ``overlap`` two passages
+    that say the same in other words do not repeat each other, and boilerplate that stands in all of them does. A retriever
+    that returns unrelated noise repeats nothing: read it beside recall.
+
     Source: what maximal marginal relevance (Carbonell & Goldstein 1998) takes off a candidate, averaged over what was
     retrieved; runs of words as in Broder (1997).
     """

@@ -65,6 +65,11 @@ class DataSet:
     files: tuple[Path, ...] = ()
     shadowed: tuple[str, ...] = ()  # the file's own columns whose name `fields` gave to another
 
+    @property
+    def filled(self) -> frozenset[str]:
+        """The columns that have a value in any record."""
+        return frozenset(name for name, facts in self.columns.items() if facts.nulls < self.n)
+
     def batches(self) -> Iterable[Batch]:
         """All records in order, a chunk at a time."""
         return (chunk.read() for chunk in self.chunks)

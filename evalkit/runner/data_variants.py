@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from evalkit.core.errors import Problem, SpecError, quote
 from evalkit.core.workers import Workers
@@ -20,6 +21,7 @@ from evalkit.specs.suite import Suite
 from evalkit.specs.variants import DataVariant
 
 NAMED = 3  # ids in a message
+SAME = ("input", "reference", "reference_contexts")  # what variants usually share
 _UNNAMED = "give every record an `id`: without one it is derived from the content, contexts included"
 
 
@@ -45,6 +47,28 @@ def open_variants(suite: Suite, spool: Path, workers: Workers | None = None) -> 
     if problems:
         raise SpecError(problems)
     return found
+
+
+def unlike(suite: Suite, sides: Sequence[DataSet]) -> list[str]:
+    """What else differs between the records of the variants than what is compared, in words: other questions, other answers."""
+    found = []
+    for column in SAME:
+        known = _values(sides[0], column)
+        for variant, data in zip(suite.variants[1:], sides[1:]):
+            own = _values(data, column) if known else {}
+            other = [name for name, value in own.items() if known.get(name, value) != value]
+            if other:
+                named = ", ".join(other[:NAMED]) + (", …" if len(other) > NAMED else "")
+                told = f"{len(other):,} record{' has' if len(other) == 1 else 's have'}"
+                found.append(f"{variant.name}: {told} another {column} than under {suite.variants[0].name}: {named}")
+    return found
+
+
+def _values(data: DataSet, column: str) -> dict[str, Any]:
+    """The values of a column by id; none where no record has one."""
+    if column not in data.filled:
+        return {}
+    return {name: value for batch in data.batches() for name, value in zip(batch.texts("id"), batch.column(column))}
 
 
 def execute_data_variants(
@@ -78,7 +102,7 @@ def execute_data_variants(
 
 def _settled(suite: Suite, sides: Sequence[DataSet]) -> Suite:
     """The suite with metrics that read what all variants have, so that all are measured alike."""
-    common = set.intersection(*(set(data.columns) for data in sides))
+    common = frozenset.intersection(*(data.filled for data in sides))
     specs = [replace(spec, metric=spec.metric.for_columns(common)) for spec in suite.metrics]
     return replace(suite, metrics=tuple(specs))
 
@@ -87,7 +111,7 @@ def _other_columns(suite: Suite, sides: Sequence[DataSet]) -> Iterator[Problem]:
     """Columns that a metric reads of some variants and not of others, which have what would do as well: no fair comparison."""
     for spec in _settled(suite, sides).metrics:
         for variant, data in zip(suite.variants, sides):
-            lacking = [name for name in spec.metric.needs_of() if name not in data.columns]
+            lacking = [name for name in spec.metric.needs_of() if name not in data.filled]
             if lacking:
                 what = f"{spec.label} reads {' and '.join(map(quote, lacking))} of other variants, and this one has none"
                 yield _at(suite, variant, Problem("", what, "give all variants the same columns, or say how it is to `match`"))

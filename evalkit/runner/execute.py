@@ -221,7 +221,7 @@ def planned(suite: Suite, data: DataSet, models: Models, store: str | None = Non
     specs = []
     outputs = outputs_named(suite, store)
     for spec in (pinned(spec, outputs) for spec in suite.metrics):
-        metric = spec.metric.for_columns(data.columns)
+        metric = spec.metric.for_columns(data.filled)
         if isinstance(metric, CorpusMetric):
             metric.prepare()
         elif isinstance(metric, ModelMetric):

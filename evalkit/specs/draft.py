@@ -84,6 +84,11 @@ def _fitting(found: Look) -> Iterator[tuple[str, list[Choice]]]:
             "What was retrieved, against what is relevant: the ranking's quality, and how much was found.",
             [Choice("ndcg"), Choice("recall_at_k"), Choice("mrr")],
         )
+    elif found.has("contexts", "reference_contexts"):
+        yield (
+            "The passages retrieved, matched by their words with those that should have been: ranking, share found, noise.",
+            [Choice("ndcg", {"match": "overlap"}), Choice("recall_at_k", {"match": "overlap"}), Choice("context_size")],
+        )
     if found.has("output") and kind is None and not found.outputs_are_json():
         yield (
             "There are no references to compare with. This counts outputs that are not blank; put in one of your own.",

@@ -280,3 +280,69 @@ def test_what_is_wrong_with_the_data_of_all_is_told_once(suite, project):
         out.write("{broken\n")
     told = said(suite(SUITE.replace("  again: {path: again.jsonl, fields: {retrieved_ids: old_ids}}\n", "")))
     assert told.count("queries.jsonl:61") == 1
+
+
+def test_check_says_where_variants_were_asked_otherwise(suite, cli, project):
+    write_jsonl(project / "queries.jsonl", [{**record, "input": f"what is {at}?"} for at, record in enumerate(records())])
+    write_jsonl(
+        project / "again.jsonl", [{**record, "input": f"what is {at // 2 * 2}?"} for at, record in enumerate(records())]
+    )
+    done = cli("check", suite())
+    assert done.returncode == 0
+    assert "again: 30 records have another input than under old: q1, q3, q5, …" in done.stdout
+    assert "new: 30" not in done.stdout
+
+
+def test_a_column_without_any_value_is_none(project):
+    texts = {"contexts": ["one two three four", "five six seven"], "reference_contexts": ["five six seven"]}
+    write_jsonl(
+        project / "d.jsonl", [{"id": f"q{at}", **texts, "retrieved_ids": None, "relevant_ids": None} for at in range(6)]
+    )
+    (project / "s.yaml").write_text("dataset: d.jsonl\nmetrics: [mrr]\n")
+    assert evalkit.run("s.yaml")["mrr"].mean == 1 / 2
+
+
+def test_texts_are_matched_by_an_endpoint_s_vectors_in_every_variant(project, endpoint):
+    made = [
+        {"id": f"q{at}", "a": ["cat", f"dog {at}"], "b": [f"dog {at}", "cat"], "reference_contexts": [f"dog {at}"]}
+        for at in range(8)
+    ]
+    write_jsonl(project / "d.jsonl", made)
+    (project / "s.yaml").write_text(
+        "dataset: d.jsonl\nvariants: {a: {fields: {contexts: a}}, b: {fields: {contexts: b}}}\n"
+        f"backends: {{vectors: {{kind: openai, base_url: {endpoint.url}, model: small}}}}\n"
+        "metrics: [{use: mrr, match: embedding, threshold: 0.999}, {use: redundancy, similarity: embedding}, {use: context_size, match: embedding, threshold: 0.999}]\n"
+    )
+    found = evalkit.matrix("s.yaml")
+    assert [run["mrr"].mean for run in found.runs.values()] == [1 / 2, 1]
+    assert [run["context_size.noise"].mean for run in found.runs.values()] == [1 / 3, 1 / 3]
+    assert found.runs["a"]["redundancy"].mean == pytest.approx(found.runs["b"]["redundancy"].mean)
+    assert "match:embedding|threshold:0.999" in found.runs["a"]["mrr"].signature
+    assert found.to_json()["lines"][1]["metrics"]["mrr"]["verdict"] == "better"
+    assert evalkit.compare(*found.runs.values(), slices=())["mrr"].n == 8  # built again from what the run tells of it
+
+
+def test_every_gate_of_every_variant_is_a_test_of_pytest(suite, project):
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--evalkit", str(suite(SUITE.replace("min: 0.05", "min: 0.25"))), "-p", "no:cacheprovider"],
+        cwd=project, capture_output=True, text=True,
+    )  # fmt: skip
+    assert "4 passed" in done.stdout, done.stdout
+    assert "2 failed" in done.stdout
+
+
+def test_editors_know_variants():
+    import jsonschema
+
+    from evalkit.specs.schema import suite_schema
+
+    schema = suite_schema()
+    fine = {
+        "variants": {"a": "a.jsonl", "b": {"path": "b.jsonl", "fields": {"contexts": "found"}}},
+        "control": "b",
+        "metrics": ["mrr"],
+    }
+    jsonschema.validate(fine, schema)
+    for wrong in ({"variants": {"a": "a.jsonl"}}, {"variants": {"a": "a.jsonl", "b": {"filds": {}}}}, {}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate({"metrics": ["mrr"], **wrong}, schema)

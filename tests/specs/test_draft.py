@@ -104,6 +104,12 @@ def test_json_outputs_and_operation_and_rankings_get_their_metrics(draft):
     assert labels(draft(rows)[0]) == ["json_valid", "ndcg", "recall_at_k", "mrr", "latency", "cost", "tokens"]
 
 
+def test_passages_without_ids_are_matched_as_texts(draft):
+    rows = [{"input": f"q{n}", "contexts": [f"passage {n}"], "reference_contexts": [f"passage {n}"]} for n in range(30)]
+    suite, _ = draft(rows)
+    assert labels(suite) == ["ndcg", "recall_at_k", "context_size"]
+
+
 def test_outputs_alone_still_give_a_suite_that_runs(draft):
     suite, _ = draft([{"input": f"q{n}", "output": "some words here"} for n in range(20)])
     assert labels(suite) == ["not_blank"]
