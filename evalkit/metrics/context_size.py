@@ -46,11 +46,6 @@ class ContextSize(PassageMetric):
     noisier. What nobody judged counts as noise. Words are not a model's tokens.
 
     Source: ours.
-
-    Range: ``words`` and ``passages`` from 0 up, ``noise`` 0 to 1.
-
-    Misleads: noise is only known where relevant passages are: what nobody judged counts as noise. Short contexts are not
-    better where they leave out the answer.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("contexts",)
