@@ -5,7 +5,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check
 export DO_NOT_TRACK := 1
 export HF_HUB_DISABLE_TELEMETRY := 1
 
-.PHONY: help run setup test check bench simulations peers stress test-models test-gpu judge-model debian wheel clean
+.PHONY: help run setup test check bench docs-metrics simulations peers stress test-models test-gpu judge-model debian wheel clean
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -29,6 +29,9 @@ check: .venv/.dev  ## style, types, import order
 bench: setup  ## measure against the peers, and write docs/performance.md
 	$(BIN)/python -m pip install -q -c constraints.txt -e '.[bench]'
 	$(BIN)/python benchmarks/run_all.py
+
+docs-metrics: .venv/.dev  ## write docs/metrics/ from the docstrings of the metrics
+	$(BIN)/python scripts/metric_pages.py
 
 simulations: .venv/.dev  ## simulate what the statistics promise, and write docs/simulations.md
 	OMP_NUM_THREADS=1 $(BIN)/python benchmarks/run_simulations.py

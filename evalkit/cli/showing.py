@@ -2,27 +2,27 @@
 
 from __future__ import annotations
 
-import dataclasses
-import inspect
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from textwrap import fill
+from typing import Any
 
 from evalkit.cli.running import relative
 from evalkit.core.content import Document, content_root, project_root
-from evalkit.core.errors import SpecError, UnknownName, quote
-from evalkit.core.member import Member
+from evalkit.core.errors import SpecError, UnknownName
 from evalkit.core.registry import Entry, content_folders, entries, lookup
 from evalkit.core.run import Run
 from evalkit.core.signature import prompts_of
 from evalkit.reports.safe import visible
+from evalkit.specs.about import NAMED, About, Part, about
 from evalkit.specs.judge import kind_of
 from evalkit.specs.rubric import read_rubric
 from evalkit.specs.single import metric_of
 from evalkit.specs.tree import MAX_BYTES
 
 CONTENT = ("rubrics", "judges")
+_WIDTH = 120  # of what is wrapped
 
 
 def show_anything(
@@ -35,7 +35,7 @@ def show_anything(
     """
     entry = _registered(name)
     if entry is not None:
-        _tell(_part(entry), as_json)
+        _tell(*_part(entry), as_json)
         return 0
     run = _run(name, store)
     if run is not None:
@@ -112,32 +112,9 @@ def _registered(name: str) -> Entry | None:
     return None
 
 
-def _part(entry: Entry) -> dict[str, Any]:
-    from evalkit.specs.options import option_types
-
-    cls = entry.load()
-    options = {}
-    types = option_types(cls) if dataclasses.is_dataclass(cls) else {}
-    for field in dataclasses.fields(cls) if dataclasses.is_dataclass(cls) else ():
-        if field.name in entry.preset or field.name.startswith("_"):
-            continue
-        default: Any = None
-        if field.default is not dataclasses.MISSING:
-            default = field.default
-        elif field.default_factory is not dataclasses.MISSING:
-            default = field.default_factory()
-        required = field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING
-        options[field.name] = {"type": _type(types.get(field.name, field.type)), "default": default, "required": required}
-    return {
-        "name": entry.name,
-        "kind": entry.kind,
-        "family": entry.family,
-        "owner": entry.owner,
-        "about": inspect.getdoc(cls) or entry.summary,
-        "needs": list(getattr(cls, "needs", ())),
-        "options": options,
-        **({"prompts": prompts} if (prompts := _prompts(entry.name)) else {}),
-    }
+def _part(entry: Entry) -> tuple[About, dict[str, str]]:
+    """What there is to say of a registered part, and the prompts that it sends."""
+    return about(entry), _prompts(entry.name)
 
 
 def _prompts(name: str) -> dict[str, str]:
@@ -218,49 +195,39 @@ def _print_json(told: Mapping[str, Any]) -> None:
     sys.stdout.write(msgspec.json.format(msgspec.json.encode(told, enc_hook=str), indent=2).decode() + "\n")
 
 
-def _tell(part: dict[str, Any], as_json: bool) -> None:
+def _tell(told: About, prompts: Mapping[str, str], as_json: bool) -> None:
     if as_json:
-        _print_json(part)
+        _print_json(told.to_json() | ({"prompts": prompts} if prompts else {}))
         return
-    owner = "" if part["owner"] == "evalkit" else f", from {part['owner']}"
-    _print(f"{part['name']}   {part['kind']}, {part['family']}{owner}\n\n{part['about']}")
-    if part["needs"]:
-        _print(f"\nneeds   {', '.join(part['needs'])}")
-    if part["options"]:
+    owner = "" if told.owner == "evalkit" else f", from {told.owner}"
+    _print(f"{told.name}   {told.kind}, {told.family}{owner}\n\n{told.text}")
+    for name in NAMED:
+        if name in told.sections:
+            _print("\n" + fill(f"{name.lower()}: {told.sections[name]}", width=_WIDTH, subsequent_indent="  "))
+    if told.needs:
+        _print(f"\nneeds   {', '.join(told.needs)}")
+    if told.parts:
+        _print("\nvalues")
+        _print("\n".join(_columns([_value(told.name, part) for part in told.parts])))
+    if told.options:
         _print("\noptions")
-        width = max(map(len, part["options"]))
-        for name, option in part["options"].items():
-            default = "required" if option["required"] else f"default {_spelled(option['default'])}"
-            _print(f"  {name.ljust(width)}   {option['type']}, {default}")
-    for name, text in part.get("prompts", {}).items():
+        width = max(len(one.name) for one in told.options)
+        for one in told.options:
+            default = one.spelled if one.required else f"default {one.spelled}"
+            _print(f"  {one.name.ljust(width)}   {one.type}, {default}")
+            if one.says:
+                indent = " " * (width + 5)
+                _print(fill(one.says, width=_WIDTH, initial_indent=indent, subsequent_indent=indent))
+    for name, text in prompts.items():
         _print(f"\n--- prompt {name} ---\n{text}")
 
 
-def _type(annotation: Any) -> str:
-    """A type as a suite's author thinks of it: ``any | all`` for a choice, ``list of text`` for a tuple of strings."""
-    plain = {str: "text", int: "whole number", float: "number", bool: "true | false", type(None): "none", Any: "anything"}
-    plain |= {Path: "path", Member: "judge"}
-    inner = get_args(annotation)
-    origin = get_origin(annotation) or annotation
-    if annotation in plain:
-        return plain[annotation]
-    if origin is Literal:
-        return " | ".join(map(str, inner))
-    if inspect.isclass(origin) and issubclass(origin, Mapping):
-        return "mapping"
-    if origin in (tuple, list) and inner:
-        return f"list of {_type(inner[0])}"
-    if inner:  # a union
-        return " | ".join(map(_type, inner))
-    return "file" if annotation is Document else str(getattr(annotation, "__name__", annotation))
+def _value(metric: str, part: Part) -> tuple[str, ...]:
+    better = {"higher": "higher is better", "lower": "lower is better", "neither": "neither is better"}[part.better]
+    interval = "no interval" if part.interval == "none" else f"interval: {part.interval}"
+    return f"{metric}.{part.name}" if part.name else metric, part.range, better, interval
 
 
-def _spelled(value: Any) -> str:
-    """A default as a suite would write it."""
-    if value is None:
-        return "none"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_spelled, value)) + "]"
-    return str(value) if str(value).strip() else quote(value)
+def _columns(rows: Sequence[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows)]
+    return ["  " + "   ".join(cell.ljust(width) for cell, width in zip(row, widths) if width).rstrip() for row in rows]

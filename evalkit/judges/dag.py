@@ -38,6 +38,9 @@ class DagJudge(ModelMetric):
     for again, then an error of that record, never a score; so is a null in a column that a node on its path reads. An empty
     output, or empty contexts, leave a question nothing to judge: the record is skipped.
 
+    Misleads: a graph is as good as its questions: what none of them asks for is not seen, and one wrong early verdict
+    decides the score. Read some paths before you believe the mean.
+
     Source: DeepEval's DAGMetric, whose rules for a graph these are.
     """
 

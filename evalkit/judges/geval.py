@@ -71,6 +71,9 @@ class GEval(ModelMetric):
     An empty output leaves nothing to judge: it is skipped. A reply without exactly one score of the scale is asked for again,
     then an error, never a default.
 
+    Misleads: judges favour long and fluent answers, those of their own model, and the middle of a scale; the same rubric on
+    another model is another metric. Have it calibrated against people (`evalkit calibrate`) before it decides anything.
+
     Source: Liu et al. (2023), G-Eval, arXiv:2303.16634.
     """
 

@@ -69,6 +69,9 @@ class GptScore(ModelMetric):
         connector: stands between source and target.
         demonstrations: each with the columns that the likelihood takes, such as ``{input: …, output: …}``.
 
+    Misleads: a likelihood prefers short words, common names and the scoring model's own style. Different instructions,
+    lengths and models are different scales: compare systems within one set-up only.
+
     Source: Fu et al. (2023), GPTScore: Evaluate as You Desire, arXiv:2302.04166, eq. 1.
     """
 

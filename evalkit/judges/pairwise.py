@@ -86,6 +86,11 @@ class Pairwise(ModelMetric):
     verdict is asked for again, then an error; ``compat: garbage_as_tie`` counts it as a tie instead, as PandaLM's published
     figures do. Where both answers are empty there is nothing to judge.
 
+    Misleads: judges prefer the longer answer; look at `length_controlled`. Many ties by order say that the judge cannot
+    tell, not that the answers are equal. A win rate is against this opponent only.
+
+    Range: 0 to 1.
+
     Source: Zheng et al. (2023), Judging LLM-as-a-Judge, arXiv:2306.05685, section 3.4; for length control Dubois et al. (2024),
     arXiv:2404.04475; for five levels Li et al. (2024), Arena-Hard, arXiv:2406.11939.
     """

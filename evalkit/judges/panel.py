@@ -38,6 +38,11 @@ class Panel(ModelMetric):
     Parts: the bare value; ``disagreement``, the mean over records of the votes' range (highest minus lowest) for mean and
     median, of their entropy in bits for majority (0: all alike; 1: two halves). Every vote stands in the evidence.
 
+    Misleads: judges of one family err together, and their agreement is then no evidence: three votes of alike models are
+    little more than one.
+
+    Range: that of its judges' values; `disagreement` from 0 up.
+
     Source: Verga et al. (2024), Replacing Judges with Juries, arXiv:2404.18796.
     """
 

@@ -35,6 +35,9 @@ class Refusal(Measure):
 
     An empty output says nothing: skipped. Patterns do not see a refusal that comes late, that only changes the subject, or in
     another language; they take a refusal for one that is followed by an answer after all.
+
+    Misleads: a refusal is right where the request was harmful: read it per kind of prompt. A rise may be a change of
+    wording that the patterns know or do not know; hold some outputs against `variant: judge`.
     """
 
     variant: Literal["patterns", "judge"] = "patterns"

@@ -64,6 +64,9 @@ class SelfCheck(ModelMetric):
         num_layers: whose token vectors are compared; None: the encoder's last.
         entailment, contradiction: which of the classifier's classes they are, counted from 0.
 
+    Misleads: a model that is wrong the same way every time looks certain. Questions with many right answers make true
+    sentences look made up, and at temperature 0 samples are copies that support anything.
+
     Source: Manakul et al. (2023), SelfCheckGPT, arXiv:2303.08896; ``critique`` is ours.
     """
 

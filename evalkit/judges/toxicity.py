@@ -44,6 +44,9 @@ class Toxicity(Measure):
         toxic: of ``classifier``: which logit says toxic, counted from 0; None: the only one, or the second of two.
         activation: how logits become probabilities: ``softmax``, or ``sigmoid`` where each class stands for itself.
         threshold: of ``classifier``: the probability from which an output counts.
+
+    Misleads: lexicons and classifiers react to words: quotes, reclaimed words and talk about abuse count as toxic, and
+    polite malice does not. A classifier's threshold is its makers' and seldom yours.
     """
 
     variant: Literal["lexicon", "classifier", "judge"] = "lexicon"

@@ -43,6 +43,9 @@ class YesNo(ModelMetric):
 
     One call a record, constrained to a reason and a verdict. An empty output leaves nothing to judge: it is skipped. A
     reply that is not such a verdict is an error, never a default.
+
+    Misleads: models lean to yes, and to what the question's wording suggests: ask it the other way round too, and check
+    some records by hand.
     """
 
     question: str

@@ -30,6 +30,11 @@ class Accuracy(Metric):
     0/0 is as in scikit-learn: 0 for a label that occurs on one side only; a label that occurs on neither has no value
     and is left out of the macro averages.  Kappa takes all labels outside ``labels`` for one, and has no value where
     chance alone agrees.  Of several references the one that fits counts, else the first.
+
+    Formula: hits / records; kappa = (accuracy − chance) / (1 − chance).
+
+    Misleads: where one label is common, always saying it scores high: look at kappa and macro F1 too, which need `labels`.
+    Between sets with other shares of labels accuracies do not compare.
     """
 
     needs = ("output", "reference")

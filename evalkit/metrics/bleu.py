@@ -33,10 +33,18 @@ class Bleu(Metric):
     Rows are ``(matches₁…ₙ, totals₁…ₙ, hypothesis length, reference length)`` in tokens. Of several references each
     n-gram counts as often as in the reference that has it most, and the length is the closest one's (of equally close
     ones the shortest). A record's own value is sacrebleu's `sentence_bleu`, that is, always with effective order
-    (as its command line's ``--sentence-level``); an empty output or reference gives 0.
+    (as its command line has it for sentences); an empty output or reference gives 0.
 
     ``spm_model`` is a local sentencepiece file for the tokenisers spm, flores101, flores200 and spBLEU-1K; nothing is
     ever downloaded. Source: Papineni et al. (2002); Post (2018); smoothing as in Chen & Cherry (2014).
+
+    Formula: BP · exp(Σ ln pₙ / N), pₙ = clipped matches / n-grams of the output, BP = exp(1 − r/c) where the output (c) is
+    shorter than the references (r), else 1.
+
+    Range: 0 to 100.
+
+    Misleads: single sentences are too short for it: read the corpus value. Paraphrases score low however right they are,
+    and values with other tokenisers, other numbers of references or other languages do not compare: quote the signature.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("output", "reference")

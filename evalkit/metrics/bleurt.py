@@ -26,6 +26,9 @@ class Bleurt(ModelMetric):
     the score. Any checkpoint converted for torch will do, by path or hub name. Each checkpoint is another scale: values of
     two of them do not compare. Of several references the best counts. An empty text is read like any other.
 
+    Misleads: it was trained to rate translations of single sentences: long answers, other tasks and other languages than
+    its checkpoint's are guesses. Raw values have no meaning of their own; compare only within a checkpoint.
+
     Source: Sellam et al. (2020), arXiv:2004.04696; checkpoints: Pu et al. (2021), arXiv:2110.06341.
     """
 

@@ -29,6 +29,13 @@ class Chrf(Metric):
     Rows are ``(hypothesis n-grams, reference n-grams, matches)`` for each order, characters first. The corpus value
     pools them. Of several references the one with the best F score counts, the first of equally good ones. Orders that
     one side is too short for are left out, unless ``eps_smoothing``. An empty output or reference gives 0.
+    Formula: Fᵦ of the mean precision and the mean recall over orders of n-grams.
+
+    Range: 0 to 100.
+
+    Misleads: unrelated texts of one language share many short n-grams: some 20 points mean nothing. It says little of order
+    and meaning; a wrong number moves it hardly at all.
+
     Source: Popović (2015, 2017).
     """
 

@@ -34,6 +34,13 @@ class Diversity(Metric):
     samples, or of samples without words, is skipped. With ``over: output`` the outputs of the whole set, or of a slice, are
     put together: one value without an interval (`DiversityOfOutputs`).
 
+    Formula: distinct-n = different n-grams / n-grams.
+
+    Range: distinct-n 0 to 1, self-BLEU 0 to 100.
+
+    Misleads: nonsense is diverse. Longer texts and more of them have lower distinct-n, so that sets of other size or length
+    do not compare.
+
     Source: Li et al. (2016), arXiv:1510.03055 (there distinct-2 is over the number of words); Zhu et al. (2018),
     arXiv:1802.01886.
     """

@@ -29,6 +29,9 @@ class Levenshtein(Metric):
     best reference (two empty texts: 1). Characters are Unicode code points: an accent written as a combining mark is one
     of its own. Words stand between white space. Rows are ``(distance, similarity, 1)``: both values are means over records.
 
+    Misleads: it sees letters and no meaning: a synonym costs more than a wrong digit. `distance` grows with length, so that
+    sets of long and of short texts do not compare; take `similarity` there.
+
     Source: Levenshtein (1966); equal to rapidfuzz's ``distance`` and ``normalized_similarity``.
     """
 

@@ -78,6 +78,12 @@ class BertScore(ModelMetric):
             baseline files, of which the line of the layer is taken.
         impl: ``reference`` runs the package itself, on the backend's model.
 
+    Formula: R = mean over reference tokens of the highest cosine with a token of the output, P the other way round, F1 =
+    2PR / (P + R).
+
+    Misleads: its values crowd near the top: unrelated texts may have 0.8 unless it is rescaled, and differences are small.
+    Negations, names and numbers move it little. Scores of two encoders or layers do not compare.
+
     Source: Zhang et al. (2020), arXiv:1904.09675; bert-score 0.3.13.
     """
 
@@ -236,6 +242,11 @@ class SemanticSimilarity(ModelMetric):
     """Cosine of the output's and the reference's sentence vectors, -1 to 1; of several references the closest counts.
 
     Which values mean "the same" depends on the model. Source: Reimers & Gurevych (2019), arXiv:1908.10084.
+
+    Formula: a · b / (‖a‖ ‖b‖).
+
+    Misleads: it tells what a text is about and not whether it is true: an answer and its opposite are close. Encoders cut
+    long texts off, silently: what stands behind that does not count.
     """
 
     needs: ClassVar[tuple[str, ...]] = ("output", "reference")

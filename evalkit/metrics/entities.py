@@ -43,6 +43,15 @@ class UnsupportedEntities(Metric):
         kinds: which of ``number``, ``date`` and ``name`` to look for. A year alone is a date.
         allow: further texts that may support an entity, the same for every record: one's own name, today's date.
 
+    Formula: unsupported entities / entities, summed over records.
+
+    Range: 0 to 1.
+
+    Misleads: it only sees what is not there: the right number about the wrong thing passes, and so does everything that is
+    not a number, a date or a name. What was reckoned (a sum, a count of people who are named) is not in the source and is
+    held against the output. In texts without capital letters, and for a single word at the beginning of a sentence, names
+    are not told.
+
     Source: the rules are ours; the idea is that of Nan et al. (2021), arXiv:2102.09130, who find entities by a model.
     """
 

@@ -51,6 +51,11 @@ class HuggingFace(CorpusMetric):
 
     Without ``results``, those are kept that the module is known for, else the one called like the module, else its only
     number.  A list of numbers, one per record, is averaged.
+
+    Range: the module's own.
+
+    Misleads: without an interval two values cannot be told from noise, and a module may change on the hub while its name
+    stays: pin a local script where it matters.
     """
 
     higher_is_better: ClassVar[bool | None] = None

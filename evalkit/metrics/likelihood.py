@@ -35,6 +35,13 @@ class Perplexity(ModelMetric):
         separator: stands between input and output; given, too.
         stride: tokens by which a window moves on; None: half the context.
 
+    Formula: exp(Σ nll / Σ tokens).
+
+    Range: from 1 up; `bits_per_byte` from 0 up.
+
+    Misleads: likely is not good: dull and repeated text is the likeliest. Values of models with other tokenizers do not
+    compare, but for `bits_per_byte`, and a model finds likely what it has seen in training.
+
     Source: Jelinek et al. (1977); sliding window as in Hugging Face's guide "Perplexity of fixed-length models".
     """
 

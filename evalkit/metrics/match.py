@@ -27,6 +27,9 @@ class ExactMatch(Share):
     """Share of outputs that equal a reference, character by character.
 
     Nothing is normalised unless an option says so; they are those of Hugging Face's `exact_match`, in its order.
+
+    Misleads: a right answer in other words is wrong here, and so is one with a full stop too many. On free text a rise may
+    be nothing but a rise in obedience to a format.
     """
 
     needs = ("output", "reference")
@@ -63,7 +66,11 @@ class ExactMatch(Share):
 @dataclass(frozen=True)
 class Contains(Share):
     """Share of outputs in which any reference, or all of them, stands as it is; an empty reference stands in every
-    text."""
+    text.
+
+    Misleads: an output that names every answer contains the right one, and so does one that denies it; long outputs find it
+    easier. Digits match inside other numbers: 20 stands in 204.
+    """
 
     needs = ("output", "reference")
     mode: Literal["any", "all"] = "any"
@@ -86,6 +93,9 @@ class Regex(Share):
 
     The syntax is that of the `regex` package, a superset of Python's `re`.  A record on which matching takes longer
     than ``timeout_s`` is an error: some patterns need exponential time on some texts.
+
+    Misleads: it measures what the pattern says and not what was meant by it: try it on outputs that should fail before
+    trusting a high share.
     """
 
     needs = ("output",)
@@ -135,6 +145,13 @@ class TokenF1(Metric):
     Tokens are SQuAD's: lower case, no punctuation, no articles, split at white space.  Two texts without tokens agree
     (1), one without disagrees with any other (0).  Rows are ``(f1, 1)``.  Source: SQuAD 2.0's evaluation script,
     `compute_f1`.
+
+    Formula: 2PR / (P + R) with P = shared tokens / tokens of the output, R = shared tokens / tokens of the reference.
+
+    Range: 0 to 1.
+
+    Misleads: a long, correct answer against a short reference scores low, and one wrong word in a name costs little. "not"
+    is one token: the opposite scores nearly as high.
     """
 
     needs = ("output", "reference")

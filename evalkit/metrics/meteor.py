@@ -44,6 +44,13 @@ class Meteor(Metric):
             in its signature.
         impl: ``reference`` runs NLTK itself.
 
+    Formula: (1 − gamma · (chunks / matches)^beta) · PR / (alpha · P + (1 − alpha) · R), over aligned words.
+
+    Range: 0 to 1.
+
+    Misleads: stems and synonyms are English; in other languages it is little more than recall of words. Recall weighs most,
+    so that longer outputs gain. Without WordNet it is another metric.
+
     Source: Lavie & Agarwal (2007), as in NLTK 3.10.4: the output is scanned from its end and takes the latest free match;
     synonyms are those of the output's stem; chunks are counted in the order of the output.
     """

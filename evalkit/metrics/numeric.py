@@ -28,6 +28,9 @@ class NumericMatch(Share):
     Two numbers are equal as `math.isclose` says: they differ by at most ``abs_tol``, or by ``rel_tol`` times the larger
     one. ``percent`` says what ``45%`` is: 0.45 (``fraction``), 45 (``sign``: the sign is dropped), or, where only one
     of the two numbers carries a sign, whichever fits (``either``).
+
+    Misleads: the last number is taken for the answer: one that is followed by a remark with another number, a unit that was
+    converted or a percent sign that was left out is wrong, and a right number after wrong reasoning is right.
     """
 
     needs = ("output", "reference")

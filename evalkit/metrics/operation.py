@@ -64,7 +64,13 @@ class Amount(Metric):
 @metric("latency")
 @dataclass(frozen=True)
 class Latency(Amount):
-    """Milliseconds that an answer took (``latency_ms``): mean, median, 95th and 99th percentile."""
+    """Milliseconds that an answer took (``latency_ms``): mean, median, 95th and 99th percentile.
+
+    Range: from 0 up, in milliseconds.
+
+    Misleads: a mean hides the slow tail and a p99 of a few hundred records is one or two requests. Times that a log has
+    without retries or queueing are not what a user waited.
+    """
 
     needs = ("latency_ms",)
 
@@ -72,7 +78,13 @@ class Latency(Amount):
 @metric("cost")
 @dataclass(frozen=True)
 class Cost(Amount):
-    """What an answer cost (``cost``), in the log's own currency: mean, median, 95th and 99th percentile."""
+    """What an answer cost (``cost``), in the log's own currency: mean, median, 95th and 99th percentile.
+
+    Range: from 0 up.
+
+    Misleads: a cheaper answer may be a worse or a shorter one: read it beside a quality metric. Prices in a log are those
+    of its day.
+    """
 
     needs = ("cost",)
 
@@ -80,7 +92,12 @@ class Cost(Amount):
 @metric("tokens")
 @dataclass(frozen=True)
 class Tokens(Amount):
-    """Tokens of the prompt and the completion, or of one of them: mean, median, 95th and 99th percentile."""
+    """Tokens of the prompt and the completion, or of one of them: mean, median, 95th and 99th percentile.
+
+    Range: from 0 up.
+
+    Misleads: tokens of two tokenizers are two units: between models compare cost or characters instead.
+    """
 
     needs = ("prompt_tokens", "completion_tokens")
     which: Literal["total", "prompt", "completion"] = "total"

@@ -48,6 +48,10 @@ class PersonalData(Metric):
         kinds: those to look for; none named: all.
         column: what to read instead of the output, for instance ``input`` or ``contexts``; of several texts each is read.
         allow: values that do not count, whatever their case; a ``*`` at one end stands for anything: ``*@example.com``.
+
+    Misleads: what has the shape of a phone number or an address of the net is counted, though it be a part number or an
+    example; names and postal addresses are not looked for. 0 means that none of these shapes was found, not that nothing
+    personal was said.
     """
 
     kinds: tuple[str, ...] = ()

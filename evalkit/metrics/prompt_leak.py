@@ -49,6 +49,9 @@ class PromptLeak(Metric):
         n: words of an n-gram.
         encodings: also read the output as base64, hex, rot13, backwards, and with letters that are set apart drawn together;
             the reading that tells most counts.
+
+    Misleads: a leak in other words, in another language or over several turns is not seen; answers that rightly use the
+    prompt's own phrases are.
     """
 
     prompt: str | None = None

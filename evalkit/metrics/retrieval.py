@@ -133,7 +133,15 @@ class CutMetric(RankMetric):
 @metric("precision_at_k")
 @dataclass(frozen=True)
 class PrecisionAtK(CutMetric):
-    """Relevant items among the first k, over k, also where fewer than k were retrieved."""
+    """Relevant items among the first k, over k, also where fewer than k were retrieved.
+
+    Formula: relevant among the first k / k.
+
+    Range: 0 to 1.
+
+    Misleads: a query with fewer than k relevant items cannot reach 1. What nobody judged counts as not relevant: a better
+    retriever that finds other passages looks worse.
+    """
 
     k: Cutoffs = (1, 5, 10)
     level: float = 1  # the grade from which an item is relevant
@@ -145,7 +153,15 @@ class PrecisionAtK(CutMetric):
 @metric("recall_at_k")
 @dataclass(frozen=True)
 class RecallAtK(CutMetric):
-    """Relevant items among the first k, over all relevant ones."""
+    """Relevant items among the first k, over all relevant ones.
+
+    Formula: relevant among the first k / relevant.
+
+    Range: 0 to 1.
+
+    Misleads: it does not care where among the k an item stands, nor how much noise is beside it, and grows with k by
+    itself. Where judgements are incomplete it is too high.
+    """
 
     k: Cutoffs = (1, 5, 10)
     level: float = 1  # the grade from which an item is relevant
@@ -158,7 +174,10 @@ class RecallAtK(CutMetric):
 @metric("hit_rate")
 @dataclass(frozen=True)
 class HitRate(CutMetric):
-    """Share of queries with anything relevant among the first k (trec_eval's `success`)."""
+    """Share of queries with anything relevant among the first k (trec_eval's `success`).
+
+    Misleads: one relevant item is as good as ten, at any rank: it saturates early and then hides differences.
+    """
 
     interval: ClassVar[IntervalKind] = "wilson"
     k: Cutoffs = (1, 5, 10)
@@ -171,7 +190,15 @@ class HitRate(CutMetric):
 @metric("mrr")
 @dataclass(frozen=True)
 class ReciprocalRank(RankMetric):
-    """One over the rank of the first relevant item; 0 if none was retrieved, or none among the first k."""
+    """One over the rank of the first relevant item; 0 if none was retrieved, or none among the first k.
+
+    Formula: 1 / rank of the first relevant item.
+
+    Range: 0 to 1.
+
+    Misleads: only the first relevant item counts: for questions whose answer takes several passages it says little. From
+    rank 1 to 2 it falls by a half, from 10 to 20 by a twentieth.
+    """
 
     k: Cutoffs = ()  # further parts `at_K`, the rank cut there
     level: float = 1  # the grade from which an item is relevant
@@ -194,7 +221,15 @@ class ReciprocalRank(RankMetric):
 @metric("map")
 @dataclass(frozen=True)
 class AveragePrecision(RankMetric):
-    """Precision at the rank of each relevant item, over all relevant ones, retrieved or not; mean over queries."""
+    """Precision at the rank of each relevant item, over all relevant ones, retrieved or not; mean over queries.
+
+    Formula: Σ P@k at the ranks k of relevant items / relevant items.
+
+    Range: 0 to 1.
+
+    Misleads: queries with one relevant item weigh as much as those with fifty, and swing far more. Grades are not seen, and
+    items without a judgement count as not relevant.
+    """
 
     k: Cutoffs = ()  # further parts `at_K`: items behind rank K count as not retrieved (trec_eval's `map_cut`)
     level: float = 1  # the grade from which an item is relevant
@@ -223,6 +258,13 @@ class Ndcg(RankMetric):
 
     The gain is the grade (``linear``, trec_eval and Järvelin & Kekäläinen 2002) or 2^grade − 1 (``exp``, Burges et al.
     2005).
+
+    Formula: DCG / ideal DCG, DCG = Σ gain / log₂(rank + 1).
+
+    Range: 0 to 1.
+
+    Misleads: `linear` and `exp` gains are two metrics. It is relative to what was judged: with few judgements per query it
+    is close to a lottery, and never tells how good the best possible was.
     """
 
     k: Cutoffs = (5, 10)  # parts `at_K`, both rankings cut there, beside the uncut value

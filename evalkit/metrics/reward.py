@@ -30,6 +30,9 @@ class Reward(ModelMetric):
         reads: the pair of input and output, or the output alone.
         probability: the softmax over all logits instead, or of an only logit the logistic function: 0 to 1.
         positive: whether more of it is better.
+
+    Misleads: reward models prefer long, confident, well-formatted answers, and a system that was trained on one scores high
+    on it by construction. A mean of logits says little beyond its order.
     """
 
     wants: ClassVar[frozenset[Capability]] = frozenset({"classify"})

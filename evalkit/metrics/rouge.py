@@ -42,6 +42,13 @@ class Rouge(Metric):
         detail: precision and recall beside each F, as parts ``rouge1_precision`` and ``rouge1_recall``.
         impl: ``reference`` runs rouge-score itself.
 
+    Formula: F = 2PR / (P + R) of n-grams, or of the longest common subsequence, shared with the reference.
+
+    Range: 0 to 1.
+
+    Misleads: it rewards copied words: an extract with one invented number scores high, a good paraphrase low. Texts that
+    are not in Latin letters have no words here and score 0. With and without stemming are two metrics.
+
     Source: Lin (2004); rouge-score 0.1.2.
     """
 

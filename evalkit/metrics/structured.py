@@ -39,6 +39,8 @@ class JsonValid(Share):
 
     ``extract`` says what of the output must be JSON: the ``whole``; the first ``fenced`` code block, or the whole where
     there is no fence; or the ``first`` object or array that stands anywhere in it.
+
+    Misleads: `null`, a bare number or an empty object are JSON too: it says nothing of the content.
     """
 
     needs = ("output",)
@@ -67,6 +69,9 @@ class JsonSchema(Share):
     The schema is a mapping, or a JSON or YAML file; ``$schema`` names its draft, 2020-12 when it does not say.
     References into the schema and to the drafts themselves are followed, none over the network.  ``formats: true`` also
     checks ``format`` (date, email …), which the specification leaves optional.  ``extract`` is that of `json_valid`.
+
+    Misleads: it holds an output to the schema and no more: a schema without `required` and `additionalProperties: false`
+    lets nearly everything pass, and values of the right type may all be wrong.
     """
 
     needs = ("output",)

@@ -109,6 +109,9 @@ class Compression(BesideSource):
         tokenize: ``nltk`` is NLTK's word tokeniser (the paper took spaCy's), ``whitespace`` words as they stand, ``char``
             every character that is no white space, for languages that do not part their words.
 
+    Misleads: it knows nothing of what was left out: an output of one word compresses best. Refusals and cut-off outputs
+    look like strong summaries.
+
     Source: Grusky et al. (2018), Newsroom, arXiv:1804.11283.
     """
 
@@ -157,6 +160,9 @@ class Coverage(Extractive):
         source: the column that the output was made from: a text, or a list of passages (``contexts``).
         tokenize: ``nltk``, ``whitespace`` or ``char``, as `compression` has it.
 
+    Misleads: common words stand in any long source, so that also a made-up sentence has a coverage of a half. High is
+    neither faithful (words can be put together anew) nor good (it may be copied).
+
     Source: Grusky et al. (2018), Newsroom, arXiv:1804.11283, with the procedure of its figure 4.
     """
 
@@ -181,6 +187,9 @@ class Density(Extractive):
         source: the column that the output was made from: a text, or a list of passages (``contexts``).
         tokenize: ``nltk``, ``whitespace`` or ``char``, as `compression` has it.
 
+    Misleads: one long copied run outweighs all else, and the value grows with the output's length. It tells extracts from
+    abstracts, not good from bad.
+
     Source: Grusky et al. (2018), Newsroom, arXiv:1804.11283, with the procedure of its figure 4.
     """
 
@@ -201,9 +210,14 @@ class Novelty(BesideSource):
     Rows are each part's value, and 1 where the output has an n-gram so long; records without one do not count for that part.
     Case does not count. The bare name is ``n2``. Neither direction is better.
 
+    Range: 0 to 1.
+
     Args:
         source: the column that the output was made from: a text, or a list of passages (``contexts``).
         tokenize: ``nltk``, ``whitespace`` or ``char``, as `compression` has it.
+
+    Misleads: paraphrase and invention are new alike. Short outputs have few long n-grams, so that n3 and n4 of single
+    records are coarse.
 
     Source: See et al. (2017), arXiv:1704.04368, figure 6; n-grams are counted once each, as in Fabbri et al. (2021), SummEval.
     """

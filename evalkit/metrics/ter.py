@@ -30,6 +30,13 @@ class Ter(Metric):
 
     Rows are ``(edits, reference words)``; the corpus value pools them. Of several references the fewest edits count,
     over their mean length. An empty reference gives 100 for any output but the empty one, which gives 0.
+    Formula: 100 · (insertions + deletions + substitutions + shifts) / reference words.
+
+    Range: from 0 up; beyond 100 where more is to be edited than the reference has words.
+
+    Misleads: short references make it jump; a paraphrase costs as much as nonsense. Without `normalized` punctuation that
+    hangs on a word makes it another word.
+
     Source: Snover et al. (2006), with Tercom's shift search.
     """
 
