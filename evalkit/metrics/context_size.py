@@ -38,6 +38,11 @@ class ContextSize(PassageMetric):
     else leaves noise out (``none``). Where no record has anything relevant, or no words were retrieved, there is no noise to
     tell, and the part has no value.
 
+    Args:
+        match: how a passage is known to be relevant: ``ids``, ``exact``, ``normalised``, ``overlap`` or ``embedding``, as of
+            the rank metrics; ``none`` leaves noise out. ``auto``: what the data allows, ids first, else overlap.
+        threshold: the likeness from which texts match; by default 0.4 of overlap, 0.8 of embedding.
+
     Formula: noise = words in passages that match nothing relevant / words in passages.
 
     Range: words and passages from 0 up; noise 0 to 1.

@@ -34,6 +34,11 @@ class Redundancy(PassageMetric):
     whose likeness with a better-ranked one is ``threshold`` or more. Corpus values are means over records. Blank passages,
     with ``overlap`` those without words, are left out; fewer than two of the rest: skipped.
 
+    Args:
+        similarity: what likeness is: ``overlap`` or ``embedding``, which needs a backend that embeds.
+        threshold: the likeness of near-duplicates; by default 0.8 of overlap, 0.95 of embedding.
+        k: only the first k passages.
+
     Formula: 1/(m − 1) · Σ over ranks i > 1 of max over j < i of likeness(i, j).
 
     Range: 0 to 1.

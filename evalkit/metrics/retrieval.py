@@ -51,6 +51,15 @@ class RankMetric(PassageMetric):
     twice (`redundancy` tells of those). Where a passage matches several references, all are found at its rank; in average
     precision and nDCG they then take places one behind the other, so that neither exceeds 1. A reference passage that is
     named twice counts once, a blank one not at all.
+
+    Args:
+        match: how a retrieved passage is known to be a relevant one: by ``ids``, or with ``contexts`` and
+            ``reference_contexts`` by their texts: ``exact``, ``normalised`` (case, punctuation, white space, forms of
+            Unicode), ``overlap`` (the share of the shorter one's runs of three words that the longer one has too) or
+            ``embedding`` (cosine; a backend that embeds). ``auto``: by ids where the data has both columns, else ``overlap``.
+        threshold: the likeness from which texts match; by default 0.4 of overlap, 0.8 of embedding.
+        k: the cutoffs, a part ``at_K`` each.
+        level: the grade from which an item is relevant; texts have the grade 1.
     """
 
     needs = ("retrieved_ids", "relevant_ids")
