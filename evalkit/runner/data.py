@@ -10,6 +10,7 @@ from typing import Any
 
 from evalkit.core.workers import Workers
 from evalkit.records.dataset import DataSet, from_records, scan, scan_hf, scan_stdin
+from evalkit.runner.mutate import mutated_file
 from evalkit.specs.needs import instead, needs, selects
 from evalkit.specs.suite import Suite
 
@@ -36,8 +37,24 @@ def open_data(
     """
     spec = suite.dataset
     wanted, selecting = ({column: " and ".join(who) for column, who in read(suite).items()} for read in (needs, selects))
-    common: dict[str, Any] = {"fields": spec.fields, "limit": spec.limit, "shuffle": spec.shuffle}
-    common |= {"needs": wanted, "selects": selecting, "instead": instead(suite)}
+    checks: dict[str, Any] = {"needs": wanted, "selects": selecting, "instead": instead(suite)}
+    if spec.mutate is not None:
+        plain = _opened(suite, spool, records, workers, progress, {})
+        path = mutated_file(plain, spec.mutate, spool)
+        return scan([path], label=plain.path, workers=workers, chunk_records=SMALL_CHUNK_RECORDS, **checks)
+    return _opened(suite, spool, records, workers, progress, checks)
+
+
+def _opened(
+    suite: Suite,
+    spool: Path,
+    records: Any,
+    workers: Workers | None,
+    progress: Callable[[int, int], None] | None,
+    checks: dict[str, Any],
+) -> DataSet:
+    spec = suite.dataset
+    common: dict[str, Any] = {"fields": spec.fields, "limit": spec.limit, "shuffle": spec.shuffle, **checks}
     if records is not None:
         return from_records(records, chunk_records=CHUNK_RECORDS, **common)
     if spec.path == "-" or spec.path.startswith("hf:"):

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from evalkit.core.errors import quote
 from evalkit.specs.home import Home
+from evalkit.specs.mutate import read_mutate
 from evalkit.specs.node import Node
 from evalkit.specs.suite import DatasetSpec
 from evalkit.specs.tree import Tree
 
-KEYS = ("path", "fields", "limit", "shuffle")
+KEYS = ("path", "fields", "limit", "shuffle", "mutate")
 # Columns of texts and rankings: as a *value* of `fields`, one of them betrays that the mapping is the wrong way round.
 _TEXTS = ("input", "output", "reference", "contexts", "reference_contexts", "retrieved_ids", "relevant_ids", "samples")
 
@@ -44,6 +45,7 @@ def read_dataset(node: Node, home: Home) -> DatasetSpec | None:
         limit=limit.whole(least=1) if limit is not None else None,
         shuffle=shuffle.whole(least=0) if shuffle is not None else None,
         line=node.line,
+        mutate=read_mutate(node.get("mutate")),
     )
 
 

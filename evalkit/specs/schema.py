@@ -17,6 +17,7 @@ from evalkit.core.registry import Entry, entries
 from evalkit.specs.gates import INCONCLUSIVE
 from evalkit.specs.generate import schema as generate_schema
 from evalkit.specs.metrics import MODEL, own_keys
+from evalkit.specs.mutate import mutate_schema
 from evalkit.specs.options import holds_document, option_fields, option_types
 from evalkit.specs.validate import INTERVALS, PRICES, REPORTS
 from evalkit.specs.variants import schema as variants_schema
@@ -54,6 +55,7 @@ def suite_schema() -> Schema:
                 "minimum": 0,
                 "description": "a seed: records in random order, before `limit`",
             },
+            "mutate": {"description": "requests also dressed up in other ways", **mutate_schema()},
         },
         required=["path"],
     )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 if TYPE_CHECKING:
     from evalkit.core.contracts import Measure
     from evalkit.specs.generate import GenerateSpec
+    from evalkit.specs.mutate import MutateSpec
     from evalkit.specs.variants import DataVariant
 
 GateRule = Literal["min", "max", "no_worse_than", "every"]
@@ -27,6 +28,7 @@ class DatasetSpec:
     limit: int | None = None
     shuffle: int | None = None
     line: int = 0
+    mutate: MutateSpec | None = None
 
     @property
     def size(self) -> int:
