@@ -12,9 +12,10 @@ From = Literal["model", "sentences"]
 
 PROMPT = "claims"
 MOST = 60  # claims of one text
+NONE = "nothing"  # what is said of a text that makes none: small models too readily write an empty list
 SCHEMA = {
     "type": "object",
-    "properties": {"claims": {"type": "array", "items": {"type": "string"}, "maxItems": MOST}},
+    "properties": {"claims": {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST}},
     "required": ["claims"],
     "additionalProperties": False,
 }
@@ -40,7 +41,7 @@ async def claims_of(text: str, question: str, tools: Tools, how: From = "model",
     messages = load(PROMPT).messages(
         question=fenced("QUESTION", question) if question.strip() else "",
         text=fenced("TEXT", text),
-        about=", which answers the question" if question.strip() else "",
     )
     told: Any = await tools.ask(messages, SCHEMA, call=call, max_tokens=256 + len(text))
-    return list(dict.fromkeys(claim.strip() for claim in told["claims"] if claim.strip()))
+    claims = dict.fromkeys(claim.strip() for claim in told["claims"])
+    return [claim for claim in claims if claim and claim.strip(" .").lower() != NONE]

@@ -28,6 +28,9 @@ def fenced(name: str, text: str) -> str:
 class Prompt:
     """A prompt of a judge, from ``judges/prompts/NAME.yaml``: ``version``, ``system`` and ``user`` with ``{places}`` to fill.
 
+    ``examples`` are turns of the chat before it, (what is asked, what is answered), as they stand: small models follow these
+    better than a description.
+
     What differs between records comes last, so that prompts share their beginnings and a server's prefix cache serves them.
     """
 
@@ -35,11 +38,13 @@ class Prompt:
     version: int
     system: str
     user: str
+    examples: tuple[tuple[str, str], ...] = ()
 
     @property
     def text(self) -> str:
         """All of it, as a run stores it and `show` prints it."""
-        return f"{self.system}\n\n{self.user}" if self.system else self.user
+        shown = [f"{asked}\n→ {told}" for asked, told in self.examples]
+        return "\n\n".join(filter(None, (self.system, *shown, self.user)))
 
     @property
     def places(self) -> frozenset[str]:
@@ -53,7 +58,12 @@ class Prompt:
             KeyError: a place has no value.
         """
         told = ({"role": "system", "content": fill(self.system, values)},) if self.system else ()
-        return (*told, {"role": "user", "content": fill(self.user, values)})
+        turns = [
+            turn
+            for asked, answer in self.examples
+            for turn in ({"role": "user", "content": asked}, {"role": "assistant", "content": answer})
+        ]
+        return (*told, *turns, {"role": "user", "content": fill(self.user, values)})
 
 
 @cache
@@ -64,7 +74,8 @@ def load(name: str) -> Prompt:
         FileNotFoundError: there is none of that name.
     """
     told = yaml.safe_load((content_root() / "judges" / "prompts" / f"{name}.yaml").read_text(encoding="utf-8"))
-    return Prompt(name, int(told["version"]), str(told.get("system", "")).strip(), str(told["user"]).strip())
+    examples = tuple((str(one["user"]).strip(), str(one["assistant"]).strip()) for one in told.get("examples", ()))
+    return Prompt(name, int(told["version"]), str(told.get("system", "")).strip(), str(told["user"]).strip(), examples)
 
 
 def fill(template: str, values: Mapping[str, str]) -> str:

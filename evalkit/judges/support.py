@@ -201,7 +201,6 @@ async def _asked(
         sources="\n\n".join(fenced(source.name, source.text) for source in sources),
         claims="\n".join(fenced(f"CLAIM {place}", claim) for place, claim in enumerate(claims, 1)),
         names=", ".join(names),
-        first=names[0],
         n=str(len(claims)),
     )
 

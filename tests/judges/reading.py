@@ -62,7 +62,7 @@ class Laid:
     def _told(self, text: str, blocks: list[tuple[str, str]]) -> tuple[str, Any]:
         first = dict(reversed(blocks))
         if "List the claims" in text:
-            return "claims", {"claims": list(self.claims[first["TEXT"]])}
+            return "claims", {"claims": list(self.claims[first["TEXT"]]) or ["nothing"]}
         if "against each of the sources" in text:
             return "support", {"verdicts": self._verdicts(blocks)}
         if "useful for arriving" in text:
