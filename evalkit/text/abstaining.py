@@ -32,7 +32,7 @@ _PATTERNS = (
     rf"{_NOT} (?:\w+ )?{_SAYS}\b.{{0,80}}\b{_GIVEN['en']}\b",
     rf"\b{_GIVEN['en']} (?:\w+ )?(?:do|does|did|is|are){{0,1}} ?{_NOT} (?:\w+ )?{_SAYS}\b",
     r"\b(?:no|insufficient|not enough|lack of) (?:\w+ )?(?:information|details?|data|answer|mention|context)\b",
-    r"\b(?:is|are|was|were) ?(?:not|n't) (?:known|mentioned|stated|specified|provided|given|answerable)\b",
+    r"\b(?:is|are|was|were) ?(?:not|n't) (?:known(?! as| for)|mentioned|stated|specified|provided|given|answerable)\b",
     r"\A\W*(?:unknown|unanswerable|no answer|n/a|not (?:stated|mentioned|specified|given|known|applicable|found))\W*\Z",
     # German
     r"\b(?:ich weiß|weiß ich) (?:es |das )?(?:leider )?nicht\b",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,6 @@ import pytest
 
 import evalkit
 from evalkit.core.errors import SpecError
-from evalkit.core.registry import forget
 from evalkit.judges.citation_support import cited
 from evalkit.judges.support import verdicts_in, windows
 from tests.judges.reading import Laid
@@ -40,26 +38,6 @@ def scored(metric: str, laid: Laid, output: str = ANSWER, **given: Any) -> Any:
 
 def value(scores: Any, part: str) -> float:
     return float(scores[part][0])
-
-
-@pytest.fixture
-def run_with() -> Iterator[Any]:
-    """A run over records whose backend `judge` is a given object; its replies come through the pipelines of a run."""
-    held: list[Laid] = []
-
-    @evalkit.backend("laid")
-    class Held:
-        def __new__(cls) -> Any:
-            return held[-1]
-
-    def run(rows: list[dict[str, Any]], metrics: list[dict[str, Any]], laid: Laid) -> Any:
-        held.append(laid)
-        return evalkit.evaluate(
-            rows, metrics=[{**one, "backend": "judge"} for one in metrics], backends={"judge": {"kind": "laid"}}
-        )
-
-    yield run
-    forget("backend", "laid")
 
 
 # --- faithfulness ------------------------------------------------------------------------------------------------------
@@ -217,7 +195,13 @@ def test_contexts_that_hold_nothing_recall_nothing() -> None:
 
 def records(n: int) -> list[dict[str, Any]]:
     return [
-        {"id": str(at), "input": f"Question {at}?", "output": ANSWER, "reference": GOLD, "contexts": [P1, P2, f"Ferry {at} runs daily."]}
+        {
+            "id": str(at),
+            "input": f"Question {at}?",
+            "output": ANSWER,
+            "reference": GOLD,
+            "contexts": [P1, P2, f"Ferry {at} runs daily."],
+        }
         for at in range(n)
     ]
 
