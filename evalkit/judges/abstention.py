@@ -15,17 +15,13 @@ from evalkit.core.batch import Batch
 from evalkit.core.contracts import IntervalKind, ModelMetric
 from evalkit.core.registry import judge
 from evalkit.core.rows import Floats, Rows
+from evalkit.judges.one_question import schema
 from evalkit.judges.prompt import fenced, load
 from evalkit.judges.record import Record, everything
 from evalkit.stats.ratio import ratio
 
 ABSTAINED, ANSWERABLE = "abstained", "answerable"
-SCHEMA = {
-    "type": "object",
-    "properties": {"reason": {"type": "string"}, "verdict": {"enum": ["yes", "no"]}},
-    "required": ["reason", "verdict"],
-    "additionalProperties": False,
-}
+SCHEMA = schema(("yes", "no"))
 
 
 class Told(NamedTuple):

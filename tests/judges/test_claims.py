@@ -272,6 +272,14 @@ def test_a_classifier_verifies_sentences_without_any_chat_model() -> None:
     assert scores.rows.evidence[0]["claims"][0]["reason"] == f"closest in passage 1: {P1}"
 
 
+def test_a_short_sentence_that_something_is_not_known_is_no_claim() -> None:
+    judge = Classes(says={P1: ["The bridge opened in 1931."]})
+    options: dict[str, Any] = {"claims": "sentences", "verifier": "nli", "matrix": "own"}
+    scores = scored("faithfulness", judge, "The bridge opened in 1931. The passages do not say who built it.", **options)
+    assert value(scores, "faithfulness") == 1.0
+    assert scored("faithfulness", judge, "The passages do not say.", **options).rows.skipped == {0: "the output makes no claim"}
+
+
 def test_vectors_verify_by_the_closest_sentence() -> None:
     cut = ["The bridge opened in 1931.", "It is 500 m long.", "It is red."]
     vectors = {cut[0]: [1, 0], cut[1]: [0, 1], cut[2]: [-1, 0], P1: [0.9, 0.1], P2: [0.8, 0.6], P3: [0, 0]}

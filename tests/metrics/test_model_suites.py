@@ -44,3 +44,10 @@ def test_judged(run: Any) -> None:
     assert 1 <= result["metrics"]["correctness"]["mean"] <= 5
     assert result["metrics"]["correctness.mass"]["mean"] > 0.5, "the scale's tokens are what the model wants to say"
     assert result["usage"]["calls"] == 4
+
+
+def test_rag_by_an_encoder(run: Any, minilm: str) -> None:
+    metrics = run("rag-encoder", encoder=minilm)["metrics"]
+    assert metrics["faithfulness"]["n"] + metrics["faithfulness"]["skipped"] == 4
+    assert 0 <= metrics["context_recall"]["mean"] <= 1
+    assert 0 < metrics["redundancy"]["mean"] < 1
