@@ -254,8 +254,6 @@ def test_selfcheck_checks_the_same_claims_against_samples() -> None:
 class Classes(Laid):
     """A classifier of three classes: what a premise says it entails, what it denies it contradicts."""
 
-    can = frozenset({"classify"})
-
     async def classify(self, text: str, pair: str | None = None) -> np.ndarray[Any, Any]:
         self.asked["classify"] += 1
         hit = 0 if pair in self.says.get(text, ()) else 2 if pair in self.denies.get(text, ()) else 1
@@ -263,8 +261,11 @@ class Classes(Laid):
 
 
 def test_a_classifier_verifies_sentences_without_any_chat_model() -> None:
-    judge = Classes(says={"Opened 1931; 300 m.": ["The bridge opened in 1931."]}, denies={P1: ["It is 500 m long."]})
-    judge.can = frozenset({"classify"})
+    judge = Classes(
+        can=frozenset({"classify"}),
+        says={"Opened 1931; 300 m.": ["The bridge opened in 1931."]},
+        denies={P1: ["It is 500 m long."]},
+    )
     scores = scored("faithfulness", judge, claims="sentences", verifier="nli", matrix="own")
     assert value(scores, "faithfulness") == pytest.approx(1 / 3)
     assert value(scores, "faithfulness.contradicted") == pytest.approx(1 / 3)
@@ -273,7 +274,7 @@ def test_a_classifier_verifies_sentences_without_any_chat_model() -> None:
 
 
 def test_a_short_sentence_that_something_is_not_known_is_no_claim() -> None:
-    judge = Classes(says={P1: ["The bridge opened in 1931."]})
+    judge = Classes(can=frozenset({"classify"}), says={P1: ["The bridge opened in 1931."]})
     options: dict[str, Any] = {"claims": "sentences", "verifier": "nli", "matrix": "own"}
     scores = scored("faithfulness", judge, "The bridge opened in 1931. The passages do not say who built it.", **options)
     assert value(scores, "faithfulness") == 1.0
