@@ -53,7 +53,7 @@ class Desk:
         async def make() -> bool:
             return bool(await verify(capability))
 
-        return await self._pipeline.kept({"verify": capability}, make, bool)
+        return await self._pipeline.kept({"verify": capability}, make, bool, self._metric)
 
     async def ask(
         self,
@@ -80,11 +80,11 @@ class Desk:
 
         async def make() -> tuple[list[float], int]:
             found: Likelihood = await method(text, given, stride)
-            self._pipeline.account.prompt_tokens += found.prompt_tokens
+            self._pipeline.account.read(found.prompt_tokens, self._metric)
             return list(found.logprobs), found.prompt_tokens
 
         what = {"likelihood": text, "given": given, "stride": stride}
-        logprobs, prompt_tokens = await self._pipeline.kept(what, make, tuple[list[float], int])
+        logprobs, prompt_tokens = await self._pipeline.kept(what, make, tuple[list[float], int], self._metric)
         return Likelihood(tuple(logprobs), prompt_tokens)
 
     async def embed(self, texts: Sequence[str]) -> NDArray[np.float64]:
@@ -96,7 +96,7 @@ class Desk:
             async def make() -> bytes:
                 return np.asarray(await method(text), dtype=np.float32).tobytes()
 
-            return await self._pipeline.kept({"embed": text}, make, bytes)
+            return await self._pipeline.kept({"embed": text}, make, bytes, self._metric)
 
         found = await asyncio.gather(*map(one, texts))
         return np.stack([np.frombuffer(vector, dtype=np.float32) for vector in found]).astype(np.float64)
@@ -129,7 +129,7 @@ class Desk:
             async def make() -> list[float]:
                 return [float(logit) for logit in await method(text, pair)]
 
-            return await self._pipeline.kept({"classify": text, "pair": pair}, make, list[float])
+            return await self._pipeline.kept({"classify": text, "pair": pair}, make, list[float], self._metric)
 
         others: Sequence[str | None] = pairs if pairs is not None else [None] * len(texts)
         return np.array(await asyncio.gather(*map(one, texts, others)))

@@ -183,7 +183,7 @@ class Pipeline:
                 call.reply = None  # kept by a version that took it; ask again
             else:
                 call.cached = True
-                self.account.hit()
+                self.account.hit(call.origin.metric)
                 return value
         flight = self._flights.get(key)
         if flight is not None:
@@ -198,7 +198,7 @@ class Pipeline:
                 call.reply = None  # it was what somebody else asked for
             else:
                 call.cached = True
-                self.account.hit()
+                self.account.hit(call.origin.metric)
                 return value
         with self._flying(key) as flight:
             value, call.reply = await self._retried(request, parse, call, len(body))
@@ -242,9 +242,9 @@ class Pipeline:
             reply = await self.backend.complete(asked)
             call.reply = reply = replace(reply, seconds=reply.seconds or time.perf_counter() - began)
             if self.live:
-                self.account.add(reply, self.model)
+                self.account.add(reply, self.model, call.origin.metric)
             else:
-                self.account.hit()
+                self.account.hit(call.origin.metric)
             self.limiter.corrected(reply.prompt_tokens + reply.completion_tokens - size // 4)
             if reply.finish == "length" and request.whole:
                 raise Malformed(f"the reply was cut off after {reply.completion_tokens} tokens")
@@ -371,12 +371,13 @@ class Pipeline:
         finally:
             prepared.set_result(None)
 
-    async def kept(self, what: dict[str, Any], make: Callable[[], Awaitable[T]], kind: type[T]) -> T:
+    async def kept(self, what: dict[str, Any], make: Callable[[], Awaitable[T]], kind: type[T], who: str = "") -> T:
         """A result that is not a text: from the cache, from whoever asks for the same already, or made.
 
         Args:
             what: all that moves the result, as JSON.
             kind: its type, which msgpack can hold.
+            who: the metric that asks.
         """
         body = canonical(what)
         key = self._key(body)
@@ -384,16 +385,16 @@ class Pipeline:
         if kept is not None:
             with suppress(msgspec.DecodeError):
                 held = msgspec.msgpack.decode(kept, type=kind)
-                self.account.hit()
+                self.account.hit(who)
                 return held
         while (flight := self._flights.get(key)) is not None:
             with suppress(_Deserted):
                 shared: T = await _joined(flight)
-                self.account.hit()
+                self.account.hit(who)
                 return shared
         with self._flying(key) as flight:
             made = await self.sent(make, len(body) // 4)
-            self.account.answered()
+            self.account.answered(who=who)
             self._keep(key, msgspec.msgpack.encode(made))
             flight.set_result(made)
         return made

@@ -89,15 +89,30 @@ class GateResult:
 
 
 @dataclass(frozen=True)
-class Usage:
-    """What the models took."""
+class Spent:
+    """What calls to models took; ``cached`` are answers that needed none."""
 
     calls: int = 0
     cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
-    cost: float | None = None
+    cost: float | None = None  # None where no price is known
+
+
+@dataclass(frozen=True)
+class Usage(Spent):
+    """What the models took, over all and by who asked: the metrics' names, and ``generate``.
+
+    A call that several metrics ask for counts for the one that asked first; for the others it is ``cached``.
+    """
+
     retries: Mapping[str, int] = field(default_factory=dict)  # calls that had to be made again, by what was wrong
+    metrics: dict[str, Spent] = field(default_factory=dict)
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Usage:
+        """As results.json tells it; runs of earlier versions do not say who asked."""
+        return cls(**{**told, "metrics": {name: Spent(**one) for name, one in told.get("metrics", {}).items()}})
 
 
 @dataclass(repr=False)
@@ -177,7 +192,7 @@ class Run:
             gates=[_gate(entry) for entry in told.get("gates", [])],
             git=told.get("git"),
             prompts=dict(told.get("prompts", {})),
-            usage=Usage(**told.get("usage", {})),
+            usage=Usage.from_json(told.get("usage", {})),
             baseline=told.get("baseline"),
             main=dict(told.get("main", {})),
             uses=dict(told.get("uses", {})),

@@ -9,6 +9,7 @@ from evalkit.reports import numbers
 from evalkit.reports.corrected import corrected_line, corrections
 from evalkit.reports.records import Case, CaseGroup
 from evalkit.reports.safe import one_line, shortened
+from evalkit.reports.spending import Spending
 from evalkit.reports.summary import GateRow, MetricRow, SliceGroup, Summary
 from evalkit.reports.words import trouble
 
@@ -38,6 +39,7 @@ def render_markdown(summary: Summary, *, report: str | None = None, limit: int =
         *(_lost(group, 10) for group in summary.cases("lost") if group.binary),
         _falls([group for group in summary.cases("lost") if not group.binary]),
         *(_slices(group, summary) for group in summary.slices),
+        _spending(summary.spending),
     ]
     kept, size, left_out = [head], len(head) + len(last) + 200, 0
     for section in filter(None, sections):
@@ -110,6 +112,15 @@ def _metric_table(rows: Iterable[MetricRow], summary: Summary) -> str:
     right = {"value", "vs baseline", "n", "errors"}
     arrows = "\n\n↓ lower is better" if any(cell[0].endswith("↓") for cell in cells) else ""
     return table(heads, cells, right) + arrows
+
+
+def _spending(told: Spending | None) -> str:
+    """What the models took, folded away."""
+    if told is None:
+        return ""
+    rows = [(code(row.name), *row.cells[1:]) for row in told.rows[:60]]
+    title = "what the models took" + (f": {told.rows[-1].per_record} a record" if told.priced else "")
+    return _folded(title, f"{table(told.heads, rows, set(told.heads[1:]))}\n\n{told.note}")
 
 
 def _change(row: MetricRow) -> list[str]:

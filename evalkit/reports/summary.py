@@ -22,6 +22,7 @@ from evalkit.reports.records import (
     worst_of,
 )
 from evalkit.reports.safe import one_line, visible
+from evalkit.reports.spending import Spending, spending
 from evalkit.reports.spread import Histogram, histogram
 from evalkit.reports.words import Fact, baseline_note, exit_line, facts_of, gate_title, models_of, subtitle, verdict
 
@@ -109,6 +110,7 @@ class Summary:
     errors: tuple[ErrorGroup, ...]
     facts: tuple[Fact, ...]
     prompts: tuple[Fact, ...]
+    spending: Spending | None
     baseline: str | None  # its run id, where its values are known
     baseline_note: str
     exit_code: int
@@ -164,6 +166,7 @@ def summarise(
         errors=errors_of(records) if records is not None else (),
         facts=facts_of(run, baseline),
         prompts=tuple(Fact(one_line(key, 120), visible(text[:20_000]), code=True) for key, text in run.prompts.items()),
+        spending=spending(run),
         baseline=baseline.run_id if baseline is not None else None,
         baseline_note=baseline_note(run, baseline),
         exit_code=exit_code,

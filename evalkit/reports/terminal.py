@@ -11,6 +11,7 @@ from evalkit.reports.console import UNBOUNDED, cells, make_console, middle, pad,
 from evalkit.reports.corrected import corrected_line, corrections
 from evalkit.reports.progress import Progress
 from evalkit.reports.safe import one_line
+from evalkit.reports.spending import cost_line
 from evalkit.reports.summary import GateRow, MetricRow, Summary
 from evalkit.reports.words import subtitle, trouble
 
@@ -50,6 +51,9 @@ def print_run(summary: Summary, console: Console, *, report: Any = None, header:
     for fact in trouble(summary.facts):
         for line in wrapped(f"{fact.name:<8} {fact.text}", width_of(console)):
             say(console, (line, "dim"))
+    cost = cost_line(summary.run)
+    for line in wrapped(f"{'cost':<8} {cost}", width_of(console)) if cost else ():
+        say(console, (line, "dim"))
     if report is not None:
         say(console, ("report   ", "dim"), (one_line(str(report)), ""))
     say(console, (summary.exit_text, {0: "green", 1: "bold red"}.get(summary.exit_code, "bold yellow")))

@@ -129,7 +129,9 @@ def facts_of(run: Run, baseline: Run | None) -> tuple[Fact, ...]:
             f"{numbers.count(usage.prompt_tokens)} prompt and {numbers.count(usage.completion_tokens)} completion tokens",
         ]
         if usage.cost is not None:
-            spent.append(f"cost {numbers.number(usage.cost)}")
+            n = int(run.dataset.get("n") or 0)
+            each = f" ({numbers.number(usage.cost / n)} a record)" if n else ""
+            spent.append(f"cost {numbers.number(usage.cost)}{each}")
         facts.append(Fact("models", ", ".join(spent)))
     if usage.retries:
         again = [f"{numbers.count(n)} × {_TROUBLE.get(kind, f'HTTP {kind}')}" for kind, n in usage.retries.items()]

@@ -102,15 +102,21 @@ class ToldGit(msgspec.Struct):
     dirty: bool
 
 
-class ToldUsage(msgspec.Struct, frozen=True):
-    """What the models took."""
+class ToldSpent(msgspec.Struct, frozen=True):
+    """What the calls of one metric took."""
 
     calls: int = 0
     cached: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost: float | None = None
+
+
+class ToldUsage(ToldSpent, frozen=True):
+    """What the models took."""
+
     retries: dict[str, int] = {}
+    metrics: dict[str, ToldSpent] = {}
 
 
 class ToldUse(msgspec.Struct):
