@@ -46,6 +46,8 @@ def check_suite(name: str, overrides: tuple[str, ...], limit: int | None, store:
         spool = spool_of(suite, store)
         sides = open_variants(suite, spool, workers) if suite.variants else [open_data(suite, spool, workers=workers)]
     data = sides[0]
+    for spec in suite.metrics:
+        spec.metric.for_columns(data.filled)  # raises what a run would
     remarks = check_generation(suite, data)
     if any(gate.rule == "no_worse_than" for gate in suite.gates):
         baselines(suite, None, open_catalog(suite, store))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from evalkit.core.batch import Batch
 from evalkit.core.contracts import IntervalKind
-from evalkit.core.errors import quote
+from evalkit.core.errors import SpecError, quote
 from evalkit.core.registry import metric
 from evalkit.core.rows import Floats, Rows
 from evalkit.metrics.embedded import PassageMetric
@@ -80,7 +80,10 @@ class RankMetric(PassageMetric):
     def for_columns(self, columns: Collection[str]) -> Self:
         if self.match != "auto" or (set(self.needs) <= set(columns)) or not set(TEXTS) <= set(columns):
             return self
-        return replace(self, match="overlap")
+        try:
+            return replace(self, match="overlap")
+        except ValueError as error:
+            raise SpecError(f"{self.name}: {error}") from None
 
     def options(self) -> dict[str, Any]:
         """Those of ids without what texts are matched by; of texts with the threshold that holds."""

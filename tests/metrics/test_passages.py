@@ -324,6 +324,15 @@ def test_a_suite_takes_ids_where_the_data_has_them_and_else_texts(project):
     assert evalkit.score("mrr", [""], contexts=[BOTH["contexts"]], reference_contexts=[[TEXTS[1]]])["mrr"].tolist() == [1 / 2]
 
 
+def test_a_level_that_texts_do_not_have_is_told_where_there_are_no_ids(project, cli):
+    suite(project, [{name: value for name, value in BOTH.items() if "contexts" in name}], "{use: mrr, level: 2}")
+    assert "mrr: level is 2, and texts have the grade 1" in cli("check", "suite.yaml").stderr
+    with pytest.raises(SpecError, match="mrr: level is 2, and texts have the grade 1"):
+        evalkit.run("suite.yaml")
+    suite(project, [BOTH], "{use: mrr, level: 2}")
+    assert evalkit.run("suite.yaml")["mrr"].mean == 0  # a list of ids has the grade 1 too, as trec_eval has it
+
+
 def test_data_with_neither_ids_nor_texts_is_told_what_would_do(project):
     suite(project, [{"output": "x", "contexts": ["a"], "retrieved_ids": ["p1"]}], "mrr", "ndcg")
     with pytest.raises(SpecError) as told:
