@@ -58,7 +58,8 @@ class Suite(pytest.Collector):
             loaded = load_suite(self.suite, baseline=self.config.getoption("evalkit_baseline"))
         except EvalkitError as error:
             raise pytest.UsageError(str(error)) from error
-        titles = [title_of(gate) for gate in loaded.gates]
+        metrics = {spec.label: spec.metric for spec in loaded.metrics}
+        titles = [title_of(gate, metrics) for gate in loaded.gates]
         items: list[pytest.Item] = []
         for variant in loaded.of or (None,):
             lead = f"{variant}: " if variant is not None else ""

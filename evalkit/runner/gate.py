@@ -49,7 +49,7 @@ def judge_gates(suite: Suite, evidence: Evidence) -> list[GateResult]:
 
 def _judge(gate: GateSpec, evidence: Evidence) -> GateResult:
     mask = selected(gate.where, evidence.table)
-    title = title_of(gate)
+    title = title_of(gate, {label: one.metric for label, one in evidence.measured.items()})
     if not mask.any():
         return _result(gate, title, "inconclusive", math.nan, None, f"no record has {_where(gate)}")
     if gate.metric == "errors":
@@ -271,12 +271,22 @@ def _part(name: str, measured: Mapping[str, Measured]) -> tuple[str, int]:
     raise EvalkitError(f"no value is called {quote(name)}")  # specs checks it, so only a part that the data decides comes here
 
 
-def title_of(gate: GateSpec) -> str:
-    """The rule as a person would write it: ``rouge.rougeL ≥ 0.25``."""
+def title_of(gate: GateSpec, metrics: Mapping[str, Measure] | None = None) -> str:
+    """The rule as a person would write it: ``rouge.rougeL ≥ 0.25``.
+
+    Args:
+        metrics: by their labels; a record passes a metric of which less is better down to its threshold.
+    """
     on = f" on {_where(gate)}" if gate.where else ""
     if gate.every:
         assert gate.threshold is not None
-        sign = "=" if gate.threshold == 1 else "≥"
+        lower = any(
+            metric.direction(part) is False
+            for label, metric in (metrics or {}).items()
+            for part in metric.parts
+            if gate.metric == (f"{label}.{part}" if part else label)
+        )
+        sign = "=" if gate.threshold == (0 if lower else 1) else "≤" if lower else "≥"
         return f"{gate.metric} {sign} {_plain(gate.threshold)}{on or ' in every record'}"
     if gate.rule == "no_worse_than":
         margin = f" − {_plain(gate.margin)}" if gate.margin else ""

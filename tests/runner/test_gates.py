@@ -68,6 +68,20 @@ def test_every_on_a_lower_is_better_metric_means_at_most() -> None:
     assert gate.records == ("r3",)
 
 
+@pytest.mark.parametrize(
+    ("told", "title"),
+    [
+        ({"metric": "exact_match", "threshold": 1}, "exact_match = 1 in every record"),
+        ({"metric": "levenshtein.similarity", "threshold": 0.5}, "levenshtein.similarity ≥ 0.5 in every record"),
+        ({"metric": "levenshtein.distance", "threshold": 0.5}, "levenshtein.distance ≤ 0.5 in every record"),
+        ({"metric": "levenshtein.distance", "threshold": 0}, "levenshtein.distance = 0 in every record"),
+    ],
+)
+def test_a_gate_on_every_record_says_in_which_direction_it_looks(told: dict[str, Any], title: str) -> None:
+    gate, _ = outcome(answers(3, 1), {**told, "every": True})
+    assert gate.title == title
+
+
 def test_a_threshold_with_a_minimum_compares_the_share_of_records_that_reach_it() -> None:
     gate, _ = outcome(answers(90, 10), {"metric": "levenshtein.similarity", "threshold": 0.5, "min": 0.8})
     assert (gate.outcome, gate.observed) == ("pass", pytest.approx(0.9))
