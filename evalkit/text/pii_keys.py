@@ -40,7 +40,7 @@ _BODIES = {  # how keys begin → what follows; a first part in brackets is one 
     "eyJ": r"[A-Za-z0-9_-]{10,}+\.eyJ[A-Za-z0-9_-]{10,}+\.[A-Za-z0-9_-]{10,}+",  # JSON web tokens
 }
 _PRIVATE = (
-    r"-----BEGIN [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
+    r"[A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----"
     r"(?:[^-]{0,20000}+-----END [A-Z ]{0,30}PRIVATE KEY(?: BLOCK)?-----)?"
 )
 _BORDER = "(?<![A-Za-z0-9_-])"
@@ -51,16 +51,18 @@ def _places(told: str) -> list[str]:
     return re.findall(r"\[[^]]*\]|.", told)
 
 
-def _alternative(beginning: str, body: str) -> str:
-    """A kind of key without its first character, which is looked back at: what an engine can turn down by one character
-    it turns down fast."""
-    return f"{''.join(_places(beginning)[1:])}(?<={_BORDER}{beginning}){body}"
+def _grouped() -> str:
+    """All kinds of keys, by their first character: an engine turns down by one character what it can turn down at all."""
+    leads: dict[str, list[str]] = {}
+    for beginning, body in _BODIES.items():
+        first, *rest = _places(beginning)
+        for letter in first.strip("[]"):
+            leads.setdefault(letter, []).append(f"{''.join(rest)}(?<={_BORDER}{beginning}){body}")
+    leads["B"] = [f"EGIN (?<=-----BEGIN ){_PRIVATE}"]
+    return "|".join(f"{letter}(?:{'|'.join(several)})" for letter, several in leads.items())
 
 
-_FIRST = "".join(sorted({place for told in _BODIES for place in _places(told)[0].strip("[]")}))
-_KEY = re.compile(
-    f"[{_FIRST}-](?:{'|'.join(_alternative(*told) for told in _BODIES.items())}|----B(?<=(?<!-)-----B){_PRIVATE[6:]})"
-)
+_KEY = re.compile(_grouped())
 _BEARER = re.compile(r"earer (?<=\b[Bb]earer )([A-Za-z0-9._~+/-]{20,}+=*)")
 _MIXED = re.compile("(?=[^0-9]*+[0-9])[^A-Za-z]*+[A-Za-z]")
 _DIGIT = re.compile("[0-9]")
@@ -72,7 +74,7 @@ SIGNS = "|".join([*_STARTS, "PRIVATE KEY", "earer "])  # a text without any of t
 def keys(text: str) -> Spans:
     """Where keys are: of services, JSON web tokens, PEM and PGP blocks, and what follows ``Bearer``."""
     found = [
-        told.span()
+        (told.start() - 5, told.end()) if text[told.start()] == "B" else told.span()  # a block begins with its five hyphens
         for told in _KEY.finditer(text)
         if text[told.start() + 1 : told.start() + 3] != "k-" or _MIXED.match(text, told.start() + 3, told.end())
     ]  # sk-something-that-is-only-words is a name
