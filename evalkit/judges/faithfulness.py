@@ -85,8 +85,9 @@ class Faithfulness(ClaimMetric):
 
 
 def reason_of(found: Support) -> str:
-    """Which claims are not supported: ``2 of 3 claims are supported; not “…” (contradicted by passage 1)``."""
-    told = f"{int(found.supported.sum())} of {len(found.claims)} claims are supported"
+    """Which claims are not supported: ``2 of 3 claims supported; not “…” (contradicted by passage 1)``."""
+    n = len(found.claims)
+    told = f"{int(found.supported.sum())} of {n} claim{'s' if n > 1 else ''} supported"
     lost = [
         f"“{claim}”" + (f" (contradicted by {', '.join(_against(found, at))})" if found.contradicted[at] else "")
         for at, claim in enumerate(found.claims)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from evalkit.core.batch import as_text
 from evalkit.core.run import GateResult
 from evalkit.reports import numbers
+from evalkit.reports.exhibits import CELL, Exhibit, exhibits
 from evalkit.reports.safe import one_line, shortened, visible
 
 Scores = NDArray[np.float64]
@@ -34,6 +35,7 @@ class RecordView:
         baseline_scores: as ``scores``, of the baseline's records with the same ids; NaN where it lacks one.
         baseline_fetch: as ``fetch``, for what the baseline answered; an empty mapping where it lacks the record.
         reasons: metric label → record index → what a judge said.
+        evidence: of a metric's label and records, by index: what its verdicts rest on, as JSON.
     """
 
     ids: Sequence[str]
@@ -43,6 +45,7 @@ class RecordView:
     baseline_scores: Mapping[str, Scores] | None = None
     baseline_fetch: Fetch | None = None
     reasons: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    evidence: Callable[[str, Sequence[int]], Mapping[int, str]] | None = None
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,7 @@ class Case:
     score: str
     before: str = ""  # what the baseline scored
     reason: str = ""
+    evidence: tuple[Exhibit, ...] = ()
     texts: tuple[Text, ...] = ()
     previous: tuple[str, ...] = ()  # what the baseline answered
 
@@ -199,7 +203,9 @@ def _group(
     shown = digits.get(wanted.metric)
     scores = view.scores.get(wanted.metric)
     before = (view.baseline_scores or {}).get(wanted.metric)
-    reasons = view.reasons.get(labels.get(wanted.metric, wanted.metric), {})
+    label = labels.get(wanted.metric, wanted.metric)
+    reasons = view.reasons.get(label, {})
+    evidence = view.evidence(label, wanted.indices) if view.evidence is not None else {}
     listed = tuple(
         Case(
             index=index,
@@ -207,6 +213,7 @@ def _group(
             score=numbers.score(float(scores[index]), shown) if scores is not None else "",
             before=numbers.score(float(before[index]), shown) if before is not None and np.isfinite(before[index]) else "",
             reason=shortened(visible(str(reasons.get(index, ""))), limit),
+            evidence=exhibits(evidence.get(index), min(limit, CELL)),
             texts=texts.get(index, ()),
             previous=previous.get(index, ()) if wanted.kind == "lost" else (),
         )
@@ -218,7 +225,8 @@ def _group(
 def _weight(case: Case) -> int:
     """Bytes of a case's texts in HTML: UTF-8, and five for a character that is escaped."""
     parts = [case.reason, *case.previous, *(text for field in case.texts for text in field.texts)]
-    return sum(len(part.encode()) + 4 * sum(map(part.count, "<>&\"'")) for part in parts) + 400
+    weight = sum(len(part.encode()) + 4 * sum(map(part.count, "<>&\"'")) for part in parts)
+    return weight + sum(one.weight for one in case.evidence) + 400
 
 
 def record_texts(record: Mapping[str, Any], limit: int) -> tuple[Text, ...]:

@@ -80,6 +80,7 @@ def record_view(run: Run, table: Table, data: DataSet | None, baseline: Run | No
         fetch=fetching(data) if data is not None else None,
         baseline_scores=_aligned(scores, baseline, table.ids) if baseline is not None else None,
         reasons={label: notes for label in labels if (notes := table.notes(label, "reason"))},
+        evidence=lambda label, indices: table.notes_at(label, "evidence", indices),
     )
 
 

@@ -97,6 +97,12 @@ class Table:
             self._notes[name] = {} if column is None else told_of(column)
         return self._notes[name]
 
+    def notes_at(self, label: str, kind: str, indices: Sequence[int]) -> Notes:
+        """As `notes`, of a few records, without reading those of all into Python."""
+        column = self._note(f"{label}.{kind}")
+        told = {} if column is None else {index: column[index].as_py() for index in indices}
+        return {index: note for index, note in told.items() if note is not None}
+
     def noted(self, label: str, kind: str) -> NDArray[np.bool_]:
         """Which records have such a note, shape (n,)."""
         column = self._note(f"{label}.{kind}")

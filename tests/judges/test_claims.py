@@ -51,7 +51,7 @@ def test_faithfulness_is_the_share_of_claims_that_a_context_supports() -> None:
     assert [note["claim"] for note in notes] == [OPENED, LONG, RED]
     assert [note["supported_by"] for note in notes] == [["passage 1"], ["passage 2"], []]
     assert notes[1]["contradicted_by"] == ["passage 1"]
-    assert scores.rows.reasons[0] == f"2 of 3 claims are supported; not “{RED}”"
+    assert scores.rows.reasons[0] == f"2 of 3 claims supported; not “{RED}”"
 
 
 def test_a_claim_that_a_context_contradicts_and_none_supports_is_named_so() -> None:

@@ -36,9 +36,7 @@ def test_a_summary_is_as_good_as_the_lower_of_alignment_and_coverage() -> None:
     assert scores["summarization.alignment"].tolist() == pytest.approx([1.0, 2 / 3])
     assert scores["summarization.coverage"].tolist() == pytest.approx([1 / 3, 2 / 3])
     assert scores["summarization"].tolist() == pytest.approx([1 / 3, 2 / 3])
-    assert scores.rows.reasons[1].startswith(
-        f"2 of 3 claims are supported; not “{TALL}” (contradicted by the source); 2 of 3 ques"
-    )
+    assert scores.rows.reasons[1].startswith(f"2 of 3 claims supported; not “{TALL}” (contradicted by the source); 2 of 3 ques")
     assert scores.rows.evidence[0]["questions"][1] == {"question": ASKED[1], "source": "yes", "summary": "unknown"}
 
 
