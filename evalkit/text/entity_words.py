@@ -92,6 +92,17 @@ UNITS = {
         stone: stone
         litre: litre, litres, liter, liters
         mph: mph
+        millisecond: ms, millisecond, milliseconds
+        byte: byte, bytes
+        kilobyte: kb, kib, kilobyte, kilobytes
+        megabyte: mb, mib, megabyte, megabytes
+        gigabyte: gb, gib, gigabyte, gigabytes
+        terabyte: tb, tib, terabyte, terabytes
+        megahertz: mhz
+        gigahertz: ghz
+        kilowatt: kw
+        kilowatt hour: kwh
+        megawatt: mw
         degree: °, °c, °f, degree, degrees
         """
     ).items()

@@ -195,6 +195,8 @@ class Gazetteer:
             return True
         if any(place in self.keys or SAME.get(place, place) in self._roots for place in _places(key)):
             return True
+        if key.removesuffix("s") in self.keys or f"{key}s" in self.keys:  # URIs
+            return True
         return short and len(key) > 2 and key in self._letters  # the first letters of words in a row, small ones left out
 
     def _mixes(self, one: str, other: str) -> bool:

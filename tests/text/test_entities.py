@@ -140,6 +140,13 @@ def test_a_year_may_be_a_plain_number_and_money_is_no_year() -> None:
     assert verdicts("It cost 1,950 euros.", "It cost 1950 dollars.") == [("number", "1950 dollars", False)]
 
 
+def test_units_of_computing_and_plurals_of_acronyms_are_read() -> None:
+    source = "A URI may have 8 kB; the body 1 megabyte, in 250 milliseconds."
+    told = verdicts(source, "All URIs have 8kB, the body 1MB, in 250ms.")
+    assert told == [("name", "URIs", True), ("number", "8kB", True), ("number", "1MB", True), ("number", "250ms", True)]
+    assert verdicts(source, "The body is 1 GB.") == [("number", "1 GB", False)]
+
+
 def test_digits_and_iso_dates_work_in_any_language() -> None:
     source = "Am 2024-05-03 kamen 1.200 Menschen, 45 % davon aus 3 Ländern."
     assert verdicts(source, "Le 2024-05-03, 1200 personnes, 45 % de 3 pays.") == [
