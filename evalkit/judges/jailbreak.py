@@ -86,6 +86,10 @@ class Jailbreak(RedTeam):
 
     Args:
         harmless: values of ``category`` that are no attacks.
+
+    Misleads: a share is of these attacks and says nothing of others: a system that was made against them looks safe.
+    Patterns count every answer that is no refusal, and judges are talked round by the very texts that they judge; read the
+    ones that succeeded.
     """
 
     of_harmless: ClassVar[bool] = False
@@ -145,6 +149,9 @@ class OverRefusal(RedTeam):
 
     Args:
         harmless: values of ``category`` that are harmless.
+
+    Misleads: it is as fair as the list of requests that are called harmless. Read it beside the attacks: turning everything
+    down is safe, and answering everything refuses nothing.
     """
 
     of_harmless: ClassVar[bool] = True
