@@ -46,6 +46,8 @@ class YesNo(ModelMetric):
 
     Misleads: models lean to yes, and to what the question's wording suggests: ask it the other way round too, and check
     some records by hand.
+
+    Source: ours.
     """
 
     question: str

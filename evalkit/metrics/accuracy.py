@@ -35,6 +35,8 @@ class Accuracy(Metric):
 
     Misleads: where one label is common, always saying it scores high: look at kappa and macro F1 too, which need `labels`.
     Between sets with other shares of labels accuracies do not compare.
+
+    Source: definitions as in scikit-learn; kappa: Cohen (1960).
     """
 
     needs = ("output", "reference")

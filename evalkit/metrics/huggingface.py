@@ -56,6 +56,8 @@ class HuggingFace(CorpusMetric):
 
     Misleads: without an interval two values cannot be told from noise, and a module may change on the hub while its name
     stays: pin a local script where it matters.
+
+    Source: Hugging Face's evaluate, and the module's own page.
     """
 
     higher_is_better: ClassVar[bool | None] = None

@@ -30,6 +30,8 @@ class ExactMatch(Share):
 
     Misleads: a right answer in other words is wrong here, and so is one with a full stop too many. On free text a rise may
     be nothing but a rise in obedience to a format.
+
+    Source: Hugging Face evaluate's `exact_match`, for the options.
     """
 
     needs = ("output", "reference")
@@ -70,6 +72,8 @@ class Contains(Share):
 
     Misleads: an output that names every answer contains the right one, and so does one that denies it; long outputs find it
     easier. Digits match inside other numbers: 20 stands in 204.
+
+    Source: ours.
     """
 
     needs = ("output", "reference")
@@ -96,6 +100,8 @@ class Regex(Share):
 
     Misleads: it measures what the pattern says and not what was meant by it: try it on outputs that should fail before
     trusting a high share.
+
+    Source: ours.
     """
 
     needs = ("output",)

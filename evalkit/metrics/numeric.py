@@ -31,6 +31,8 @@ class NumericMatch(Share):
 
     Misleads: the last number is taken for the answer: one that is followed by a remark with another number, a unit that was
     converted or a percent sign that was left out is wrong, and a right number after wrong reasoning is right.
+
+    Source: ours; the tolerances are those of Python's `math.isclose`.
     """
 
     needs = ("output", "reference")

@@ -70,6 +70,8 @@ class Latency(Amount):
 
     Misleads: a mean hides the slow tail and a p99 of a few hundred records is one or two requests. Times that a log has
     without retries or queueing are not what a user waited.
+
+    Source: ours.
     """
 
     needs = ("latency_ms",)
@@ -84,6 +86,8 @@ class Cost(Amount):
 
     Misleads: a cheaper answer may be a worse or a shorter one: read it beside a quality metric. Prices in a log are those
     of its day.
+
+    Source: ours.
     """
 
     needs = ("cost",)
@@ -97,6 +101,8 @@ class Tokens(Amount):
     Range: from 0 up.
 
     Misleads: tokens of two tokenizers are two units: between models compare cost or characters instead.
+
+    Source: ours.
     """
 
     needs = ("prompt_tokens", "completion_tokens")

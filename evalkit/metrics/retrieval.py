@@ -153,6 +153,8 @@ class PrecisionAtK(CutMetric):
 
     Misleads: a query with fewer than k relevant items cannot reach 1. What nobody judged counts as not relevant: a better
     retriever that finds other passages looks worse.
+
+    Source: trec_eval's `P`.
     """
 
     k: Cutoffs = (1, 5, 10)
@@ -173,6 +175,8 @@ class RecallAtK(CutMetric):
 
     Misleads: it does not care where among the k an item stands, nor how much noise is beside it, and grows with k by
     itself. Where judgements are incomplete it is too high.
+
+    Source: trec_eval's `recall`.
     """
 
     k: Cutoffs = (1, 5, 10)
@@ -189,6 +193,8 @@ class HitRate(CutMetric):
     """Share of queries with anything relevant among the first k (trec_eval's `success`).
 
     Misleads: one relevant item is as good as ten, at any rank: it saturates early and then hides differences.
+
+    Source: trec_eval's `success`.
     """
 
     interval: ClassVar[IntervalKind] = "wilson"
@@ -210,6 +216,8 @@ class ReciprocalRank(RankMetric):
 
     Misleads: only the first relevant item counts: for questions whose answer takes several passages it says little. From
     rank 1 to 2 it falls by a half, from 10 to 20 by a twentieth.
+
+    Source: Voorhees (1999), TREC-8 question answering; trec_eval's `recip_rank`.
     """
 
     k: Cutoffs = ()  # further parts `at_K`, the rank cut there
@@ -241,6 +249,8 @@ class AveragePrecision(RankMetric):
 
     Misleads: queries with one relevant item weigh as much as those with fifty, and swing far more. Grades are not seen, and
     items without a judgement count as not relevant.
+
+    Source: trec_eval's `map`.
     """
 
     k: Cutoffs = ()  # further parts `at_K`: items behind rank K count as not retrieved (trec_eval's `map_cut`)
@@ -277,6 +287,8 @@ class Ndcg(RankMetric):
 
     Misleads: `linear` and `exp` gains are two metrics. It is relative to what was judged: with few judgements per query it
     is close to a lottery, and never tells how good the best possible was.
+
+    Source: Järvelin & Kekäläinen (2002); trec_eval's `ndcg`.
     """
 
     k: Cutoffs = (5, 10)  # parts `at_K`, both rankings cut there, beside the uncut value

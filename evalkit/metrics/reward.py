@@ -33,6 +33,8 @@ class Reward(ModelMetric):
 
     Misleads: reward models prefer long, confident, well-formatted answers, and a system that was trained on one scores high
     on it by construction. A mean of logits says little beyond its order.
+
+    Source: ours; any checkpoint's own.
     """
 
     wants: ClassVar[frozenset[Capability]] = frozenset({"classify"})

@@ -41,6 +41,8 @@ class JsonValid(Share):
     there is no fence; or the ``first`` object or array that stands anywhere in it.
 
     Misleads: `null`, a bare number or an empty object are JSON too: it says nothing of the content.
+
+    Source: RFC 8259.
     """
 
     needs = ("output",)
@@ -72,6 +74,8 @@ class JsonSchema(Share):
 
     Misleads: it holds an output to the schema and no more: a schema without `required` and `additionalProperties: false`
     lets nearly everything pass, and values of the right type may all be wrong.
+
+    Source: JSON Schema, 2020-12 and earlier drafts.
     """
 
     needs = ("output",)
