@@ -25,7 +25,7 @@ PAGE = HERE.parent / "docs" / "performance.md"
 # In the order of the table.
 NAMES = (
     "rouge", "bleu", "chrf", "ter", "meteor", "levenshtein", "retrieval", "bootstrap", "permutation", "compare", "reading",
-    "runner", "million", "judges", "ab", "mmd", "text", "drift", "drift_text", "qags", "start",
+    "runner", "million", "judges", "ab", "mmd", "text", "pii", "drift", "drift_text", "qags", "start",
 )  # fmt: skip
 INTRODUCTION = """\
 # Performance

@@ -128,11 +128,11 @@ _SETS = {"n": "[0-9]", "a": "[A-Za-z]", "c": "[A-Za-z0-9]"}
 
 
 def _iban_of(country: str) -> str:
-    """An IBAN behind the first letter of its country, which is looked back at, with blanks or hyphens anywhere."""
+    """An IBAN behind the letters of its country; behind its fourth letter or digit blanks or hyphens may stand anywhere."""
     places = "".join(kind * int(count) for count, kind in _IBAN_BODIES[country])
-    first, rest = places[0], places[1:]
-    told = "".join(f"(?:[ -]?{_SETS[run[0]]}){{{len(run)}}}" for run in re.findall("n+|a+|c+", rest))
-    return f"[0-9]{{2}}[ -]?{_SETS[first]}{told}(?![A-Za-z0-9])"
+    lead = "".join(f"{_SETS[run[0]]}{{{len(run)}}}" for run in re.findall("n+|a+|c+", places[:4]))
+    rest = "".join(f"(?:[ -]?{_SETS[run[0]]}){{{len(run)}}}" for run in re.findall("n+|a+|c+", places[4:]))
+    return f"[0-9]{{2}}[ -]?{lead}{rest}(?![A-Za-z0-9])"
 
 
 @cache
@@ -144,7 +144,8 @@ def _iban() -> re.Pattern[str]:
     upper = [
         f"{first}(?:{'|'.join(f'{second}{body}' for second, body in several.items())})" for first, several in leads.items()
     ]
-    return re.compile(f"(?<![A-Za-z0-9])(?=[A-Za-z]{{2}}[0-9])(?:{'|'.join([*upper, *map(_lowered, upper)])})")
+    small = "|".join(map(_lowered, upper))
+    return re.compile(f"(?<![A-Za-z0-9])(?=[A-Za-z]{{2}}[0-9])(?:(?=[A-Z])(?:{'|'.join(upper)})|{small})")
 
 
 def _lowered(pattern: str) -> str:
