@@ -83,10 +83,10 @@ def _beside(before: Sequence[S], fresh: Sequence[S]) -> list[S]:
 
 
 _LOCAL = r"[\w.+%&'*/=?^{}~-]"
-_LABEL = r"[^\W_]++(?:-++[^\W_]++)*+"
 _EMAIL = re.compile(  # begins with its rarest character
-    rf"""@(?<=[\w.+%&'*/=?^{{}}~"-]@){_LABEL}(?:\.{_LABEL})*?\.(?:xn--[a-z0-9-]{{2,59}}+|[^\W\d_]{{2,}}+)(?!\w|-++\w|\.\w)"""
+    r"@[\w-]++\.(?:[\w-]++\.)*?(?:[A-Za-z]{2,}+|[^\W\d_]{2,}+|xn--[a-z0-9-]{2,59}+)(?![\w-]|\.\w)"
 )
+_NO_LABEL = re.compile("_|[@.]-|-[.]")
 _LOCALS = re.compile(f"{_LOCAL}*+")
 _QUOTED = re.compile(r'"[^"@\s\\][^"@\n\\]{0,61}"\Z')
 _NO_TLD = {"png", "jpg", "jpeg", "gif", "svg", "webp", "bmp", "ico", "css", "js", "json", "html"}  # image@2x.png is a file
@@ -108,6 +108,7 @@ def _emails(text: str) -> Spans:
             and local != "git"
             and len(domain) <= 254
             and domain.rpartition(".")[2].casefold() not in _NO_TLD
+            and _NO_LABEL.search(domain) is None
         ):
             end = told.end()
             yield at - len(local), end
@@ -131,8 +132,8 @@ def _iban_of(country: str) -> str:
     """An IBAN behind the letters of its country; behind its fourth letter or digit blanks or hyphens may stand anywhere."""
     places = "".join(kind * int(count) for count, kind in _IBAN_BODIES[country])
     lead = "".join(f"{_SETS[run[0]]}{{{len(run)}}}" for run in re.findall("n+|a+|c+", places[:4]))
-    rest = "".join(f"(?:[ -]?{_SETS[run[0]]}){{{len(run)}}}" for run in re.findall("n+|a+|c+", places[4:]))
-    return f"[0-9]{{2}}[ -]?{lead}{rest}(?![A-Za-z0-9])"
+    rest = "".join(f"(?:[ -]?{_SETS[run[0]]}){{{len(run)}}}" for run in re.findall("n+|a+|c+", places[5:]))
+    return f"[0-9]{{2}}[ -]?{lead}[ -]?{_SETS[places[4]]}{rest}(?![A-Za-z0-9])"
 
 
 @cache
@@ -145,7 +146,7 @@ def _iban() -> re.Pattern[str]:
         f"{first}(?:{'|'.join(f'{second}{body}' for second, body in several.items())})" for first, several in leads.items()
     ]
     small = "|".join(map(_lowered, upper))
-    return re.compile(f"(?<![A-Za-z0-9])(?=[A-Za-z]{{2}}[0-9])(?:(?=[A-Z])(?:{'|'.join(upper)})|{small})")
+    return re.compile(f"(?<![A-Za-z0-9])(?=..[0-9])(?:(?=[A-Z])(?:{'|'.join(upper)})|{small})")
 
 
 def _lowered(pattern: str) -> str:
@@ -180,7 +181,7 @@ def _led(bodies: Mapping[str, str], border: str) -> str:
 
 
 _CARDS = {  # by their first digit
-    "0123456789": r"[0-9]{3}(?:[ -][0-9]{4}){3,}+",
+    "0123456789": r"[0-9]{3}(?:[ -][0-9]{4}(?![0-9])){3,}+",
     "4": "[0-9]{12}(?:[0-9]{3}(?:[0-9]{3})?)?",
     "5": "[1-5][0-9]{14}|(?:018|020|038|612|893)[0-9]{12}",
     "2": "[2-7][0-9]{14}|20[0-4][0-9]{12}",
@@ -259,7 +260,7 @@ def ipv6(text: str) -> bool:
 
 _DIGIT = re.compile("[0-9]")
 _NO_PHONE = r"[\w.+/=-]"  # what a number does not follow
-_ABROAD = r"[1-9][0-9]{0,2}+[ ./-]?+(?:\([0-9]{1,4}\)[ ./-]?+)?+[0-9](?:[ ./-]?[0-9]){4,12}"
+_ABROAD = r"[1-9][0-9]{0,2}+[ ./-]?+(?:\([0-9]{1,4}\)[ ./-]?+)?+[0-9]++(?:[ ./-][0-9]++){0,8}+"
 _AMERICAN = r"[0-9]{2}(?:([.-])[2-9][0-9]{2}\%d[0-9]{4}| [2-9][0-9]{2}[ -][0-9]{4})"
 _PHONES = {  # by their first character
     "+": _ABROAD,
@@ -278,10 +279,14 @@ _NO_DIGITS = dict.fromkeys(map(ord, " ./-()+"))
 
 def _phones(text: str) -> Spans:
     for told in _PHONE.finditer(text):
+        lead, end = told[0][:2], told.end()
+        least, most = (8, 15) if lead[0] == "+" else (8, 17) if lead == "00" else (9, 15)
         digits = len(told[0].translate(_NO_DIGITS))
-        lead = told[0][:2]
-        if (8 if lead[0] == "+" or lead == "00" else 9) <= digits <= (17 if lead == "00" else 15):
-            yield told.span()
+        while digits > most and (cut := text.rfind(" ", told.start(), end)) >= 0:  # another number may stand behind it
+            end = cut
+            digits = len(text[told.start() : end].translate(_NO_DIGITS))
+        if least <= digits <= most:
+            yield told.start(), end
 
 
 _FINDERS: dict[str, Callable[[str], Spans]] = {
