@@ -113,7 +113,7 @@ class ClaimMetric(Verified):
 
     async def supported(self, record: Record, claims: Sequence[str], tools: Tools) -> Support:
         """The claims of an output against contexts and references: one matrix for all metrics that share it."""
-        return await self.verifying.check(claims, self._sources(record), tools, "support")
+        return await self.verifying.check(claims, self._sources(record), tools, "support", question=record.text("input"))
 
     async def recalled(
         self, record: Record, claims: Sequence[str], tools: Tools, *, output: bool = True, contexts: bool = True
@@ -122,7 +122,7 @@ class ClaimMetric(Verified):
         shared = self.matrix == "shared"
         sources = passages(record.texts("contexts")) if contexts or shared else []
         sources += [answer(record)] if output or shared else []
-        return await self.verifying.check(claims, sources, tools, "recall")
+        return await self.verifying.check(claims, sources, tools, "recall", question=record.text("input"))
 
     def _sources(self, record: Record) -> list[Source]:
         wanted = ("contexts", "reference") if self.matrix == "shared" else self.reads

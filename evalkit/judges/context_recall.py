@@ -49,7 +49,7 @@ class ContextRecall(ClaimMetric):
         if self.claims == "model":
             found = (await self.recalled(record, listed, tools, output=False)).of(passages(contexts))
         else:  # sentences of a reference are this metric's alone
-            found = await self.verifying.check(listed, passages(contexts), tools, "recall")
+            found = await self.verifying.check(listed, passages(contexts), tools, "recall", question=record.text("input"))
         ends = np.cumsum([len(one) for one in gold])
         parts = [range(end - len(one), end) for one, end in zip(gold, ends.tolist()) if one]
         best = max(parts, key=lambda rows: float(found.supported[list(rows)].mean()))

@@ -117,8 +117,13 @@ class Verifier:
     contradiction: int = 2
     window: int = 2
 
-    async def check(self, claims: Sequence[str], sources: Sequence[Source], tools: Tools, call: str = "support") -> Support:
+    async def check(
+        self, claims: Sequence[str], sources: Sequence[Source], tools: Tools, call: str = "support", *, question: str = ""
+    ) -> Support:
         """The matrix of claims and sources; what is empty needs no model.
+
+        Args:
+            question: that outputs and references among the sources answer, as a judge must know: "Yes" says little alone.
 
         Raises:
             BackendError: no usable reply.
@@ -129,7 +134,7 @@ class Verifier:
             return Support(tuple(claims), tuple(sources), nothing, ("",) * len(claims))
         asked = tools if self.backend is None else tools.using(self.backend)
         if self.kind == "judge":
-            verdicts, notes = await _judged(claims, kept, asked, call)
+            verdicts, notes = await _judged(claims, kept, asked, call, question)
             scores = None
         else:
             verdicts, notes, scores = await (self._inferred if self.kind == "nli" else self._embedded)(claims, kept, asked)
@@ -184,21 +189,22 @@ def windows(text: str, size: int) -> list[str]:
 
 
 async def _judged(
-    claims: Sequence[str], sources: Sequence[Source], tools: Tools, call: str
+    claims: Sequence[str], sources: Sequence[Source], tools: Tools, call: str, question: str
 ) -> tuple[NDArray[np.int8], tuple[str, ...]]:
     parts = [claims[at : at + AT_ONCE] for at in range(0, len(claims), AT_ONCE)]
     calls = [call if len(parts) == 1 else f"{call} {at}" for at in range(1, len(parts) + 1)]
-    found = await everything(_asked(part, sources, tools, name) for part, name in zip(parts, calls))
+    found = await everything(_asked(part, sources, tools, name, question) for part, name in zip(parts, calls))
     return np.concatenate([verdicts for verdicts, _ in found]), tuple(note for _, notes in found for note in notes)
 
 
 async def _asked(
-    claims: Sequence[str], sources: Sequence[Source], tools: Tools, call: str
+    claims: Sequence[str], sources: Sequence[Source], tools: Tools, call: str, question: str
 ) -> tuple[NDArray[np.int8], list[str]]:
     names = [source.name for source in sources]
     schema = schema_of(len(claims), names)
     messages = load(PROMPT).messages(
         sources="\n\n".join(fenced(source.name, source.text) for source in sources),
+        question=fenced("QUESTION", question) if question.strip() else "",
         claims="\n".join(fenced(f"CLAIM {place}", claim) for place, claim in enumerate(claims, 1)),
         names=", ".join(names),
         n=str(len(claims)),
