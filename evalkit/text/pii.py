@@ -177,7 +177,10 @@ def _led(bodies: Mapping[str, str], border: str) -> str:
     """Alternatives that each begin with one character, behind a border: the engine looks for all of these at once, and turns
     an alternative down by its first character."""
     parts = {letter: [body for leads, body in bodies.items() if letter in leads] for leads in bodies for letter in leads}
-    return "|".join(f"{re.escape(letter)}(?<!{border}.)(?:{'|'.join(told)})" for letter, told in parts.items())
+    return "|".join(
+        f"{re.escape(letter)}{'' if letter.isdecimal() else '(?=[0-9])'}(?<!{border}.)(?:{'|'.join(told)})"
+        for letter, told in parts.items()
+    )
 
 
 _CARDS = {  # by their first digit
@@ -264,8 +267,9 @@ _ABROAD = r"[1-9][0-9]{0,2}+[ ./-]?+(?:\([0-9]{1,4}\)[ ./-]?+)?+[0-9]++(?:[ ./-]
 _AMERICAN = r"[0-9]{2}(?:([.-])[2-9][0-9]{2}\%d[0-9]{4}| [2-9][0-9]{2}[ -][0-9]{4})"
 _PHONES = {  # by their first character
     "+": _ABROAD,
-    "0": rf"0(?<![0-9] 00){_ABROAD}|[1-9](?<![0-9]{{4}} 0.)(?=(?:[ /-]?[0-9]){{7}})"
-    r"(?:[0-9]{0,4}[ /-][0-9]{3,8}(?:[ -][0-9]{2,5}){0,2}|(?: [0-9]{2}){4}|[0-9]{8,10})",
+    "0": rf"0(?<![0-9] 00){_ABROAD}|[1-9](?=[0-9]{{0,4}}+[ /-]?[0-9])(?<![0-9]{{4}} 0.)"
+    r"(?:(?=[0-9]{0,4}+[ /-][0-9]{3})(?=[0-9 /-]{8})[0-9]{0,4}+[ /-][0-9]{3,8}(?:[ -][0-9]{2,5}){0,2}"
+    r"| [0-9]{2} [0-9]{2} [0-9]{2} [0-9]{2}|[0-9]{8,10})",
     "(": r"[2-9][0-9]{2}\) ?[0-9]{3}[ .-][0-9]{4}|0[1-9][0-9]{1,4}\)[ /-]?[0-9]{3,8}(?:[ -][0-9]{2,5}){0,2}",
 }
 _PHONE = re.compile(
