@@ -289,9 +289,6 @@ def _metrics() -> Iterator[Case]:
     )
     yield _over("a metric in capitals", "metrics: [ROUGE]\n", (":2", 'no metric "ROUGE"', 'did you mean "rouge"?'))
     yield _over("a metric like no other", "metrics: [xyzzy]\n", (":2", 'no metric "xyzzy"', "evalkit list metrics"))
-    yield _over(
-        "a metric that is to come", "metrics: [faithfulness]\n", (":2", 'the metric "faithfulness" is not in this version yet')
-    )
     yield _over("a metric that is a number", "metrics: [3]\n", (":2", "metrics[0] wants a metric's name", "the number 3"))
     yield _over(
         "an unknown option",
