@@ -64,6 +64,7 @@ def score(
     references: Sequence[Any] | None = None,
     *,
     backend: Backend | None = None,
+    backends: Mapping[str, Backend] | None = None,
     **given: Any,
 ) -> Scores:
     """One metric over texts; writes no files, keeps nothing.
@@ -73,6 +74,7 @@ def score(
         outputs: what is scored, one per record; None is an error for that record.
         references: a gold text per record, or a list of several.
         backend: of a metric that asks a model.
+        backends: further ones, by the name that an option gives one (``embedder="encoder"``).
         given: further columns by their canonical name (``contexts=``, ``retrieved_ids=``, ``latency_ms=``, ``inputs=``) or by
             the name that an option gives one (``against={"column": "theirs"}, theirs=[…]``), and the metric's options
             (``tokenize="zh"``).
@@ -115,7 +117,7 @@ def score(
         others = " and ".join(f"{name}=…" for name in built.needs_instead())
         give = ", ".join(f"{name}=…" for name in lacking) + (f", or {others}" if others else "")
         raise SpecError(f"{label} needs {' and '.join(lacking)}; give {give}")
-    return Scores(label, *_measured(label, built, batch, backend), batch)
+    return Scores(label, *_measured(label, built, batch, backend, backends or {}), batch)
 
 
 def build(metric: str | Measure, options: Mapping[str, Any]) -> Measure:
@@ -382,7 +384,9 @@ def _executed(suite: Suite, options: Options, records: Any = None) -> list[Outco
         return [execute(suite, data, options, report_outcome, workers=workers)]
 
 
-def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None) -> tuple[Measure, Rows]:
+def _measured(
+    label: str, metric: Measure, batch: Batch, backend: Backend | None, backends: Mapping[str, Backend]
+) -> tuple[Measure, Rows]:
     """The metric as it measured (a judge's mode is settled by then), and its rows."""
     from evalkit.runner.measure import guarded
 
@@ -392,11 +396,15 @@ def _measured(label: str, metric: Measure, batch: Batch, backend: Backend | None
         raise EvalkitError(f"{label} is neither a Metric nor a ModelMetric")
     if backend is None and metric.wants_of():
         raise SpecError(f"{label} asks a model; give backend=…")
+    unknown = [name for name in metric.others() if name not in backends]
+    if unknown:
+        hint = f"backends={{{unknown[0]!r}: …}}" + (f"; given: {', '.join(backends)}" if backends else "")
+        raise SpecError(f"{label} asks the backend {unknown[0]} too; give {hint}")
     from evalkit.backends.account import Account
     from evalkit.runner.ask import guarded as asked
     from evalkit.runner.models import Models
 
-    with Models({} if backend is None else {"given": backend}, Account()) as models:
+    with Models({**backends, **({} if backend is None else {"given": backend})}, Account()) as models:
         tools = models.tools(label, None if backend is None else "given")
 
         async def ask() -> tuple[Measure, Rows]:

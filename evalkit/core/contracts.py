@@ -190,6 +190,11 @@ class ModelMetric(Measure):
         """Names of further backends that this metric uses beside its own, through `Tools.using`."""
         return ()
 
+    @property
+    def asks(self) -> bool:
+        """Whether it asks a model, its own backend or another."""
+        return bool(self.wants_of() or self.others())
+
     def wants_from(self, backend: str) -> frozenset[Capability]:  # noqa: ARG002
         """What one of `others` must be able to do."""
         return frozenset()

@@ -17,7 +17,7 @@ from evalkit.core.registry import judge
 from evalkit.core.rows import Floats, Rows
 from evalkit.judges.one_question import schema
 from evalkit.judges.prompt import fenced, load
-from evalkit.judges.record import Record, everything
+from evalkit.judges.record import Record, everything, nulls
 from evalkit.stats.ratio import ratio
 
 ABSTAINED, ANSWERABLE = "abstained", "answerable"
@@ -88,10 +88,7 @@ class Abstention(ModelMetric):
 
     def lacking(self, batch: Batch) -> dict[int, str]:
         """Without contexts nothing can be answered: an empty list of them is a value."""
-        why = super().lacking(batch)
-        return {
-            index: reason for index, reason in why.items() if batch.column("contexts")[index] != [] or "contexts" not in reason
-        }
+        return nulls(batch, self.needs_of())
 
     async def measure(self, batch: Batch, tools: Tools) -> Rows:
         from evalkit.text.abstaining import abstaining
@@ -133,7 +130,7 @@ class Abstention(ModelMetric):
     async def _answerable(self, record: Record, tools: Tools) -> tuple[bool, str]:
         if self.answerable == "column":
             return bool(record.value("answerable")), ""
-        contexts = record.texts("contexts")
+        contexts = record.passages()
         if not contexts:
             return False, "there are no contexts"
         messages = load(ANSWERABLE).messages(

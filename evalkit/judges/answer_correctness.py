@@ -12,7 +12,7 @@ import numpy as np
 from evalkit.core.asking import Capability, Tools
 from evalkit.core.registry import judge
 from evalkit.judges.claimed import ClaimMetric, answer, quoted
-from evalkit.judges.record import Judged, Record, everything
+from evalkit.judges.record import Judged, Record, everything, known
 from evalkit.judges.support import Support, references
 from evalkit.stats.matching import unit
 
@@ -31,11 +31,6 @@ class Factual(NamedTuple):
         """TP / (TP + FP); NaN without claims of the output."""
         return self.tp / (self.tp + self.fp) if self.tp + self.fp else math.nan
 
-    @property
-    def recall(self) -> float:
-        """TP / (TP + FN); NaN where there is neither."""
-        return self.tp / (self.tp + self.fn) if self.tp + self.fn else math.nan
-
     def f(self, beta: float) -> float:
         """F-beta: (1 + β²) TP / ((1 + β²) TP + β² FN + FP)."""
         return (1.0 + beta**2) * self.tp / ((1.0 + beta**2) * self.tp + beta**2 * self.fn + self.fp)
@@ -47,7 +42,8 @@ class AnswerCorrectness(ClaimMetric):
     """How far an output makes the claims of the reference and no others, 0 to 1; the value is the mean over records.
 
     The claims of both are held against the other side: TP are claims of the output that the reference supports, FP those that
-    it does not, FN claims of the reference that the output does not support. ``factuality`` is F-beta of these. With an
+    it does not, FN claims of the reference that the output does not support. ``factuality`` is F-beta of these three counts,
+    as Ragas has it; ``precision`` is TP / (TP + FP), ``recall`` the share of the reference's claims that are not FN. With an
     ``embedder`` the bare value is ¾ factuality + ¼ ``similarity``, the cosine of both texts (``weights``); without one it is
     the factuality. Parts: the bare value, ``factuality``, ``precision``, ``recall``; ``similarity`` where there is an embedder.
 
@@ -128,14 +124,15 @@ class AnswerCorrectness(ClaimMetric):
             "claims": held.of([references(wanted)[best]]).evidence(),
             "reference_claims": _part(recalled, gold, best).of([answer(record)]).evidence(),
         }
-        values = (value, factuality, one.precision, one.recall, *((similarity,) if similarity is not None else ()))
+        covered = 1.0 - one.fn / len(gold[best]) if gold[best] else math.nan
+        values = (value, factuality, one.precision, covered, *((similarity,) if similarity is not None else ()))
         return Judged(values, _reason(one, held.of([references(wanted)[best]]), _part(recalled, gold, best)), evidence)
 
     async def _similarity(self, output: str, reference: str, tools: Tools) -> float | None:
         if self.embedder is None:
             return None
         one, two = unit(np.asarray(await tools.using(self.embedder).embed([output or " ", reference])))
-        return float(np.nan_to_num(one @ two))
+        return float(known(np.array(one @ two), "a text's vector"))
 
 
 def factual(held: Support, recalled: Support, wanted: Sequence[str], gold: Sequence[Sequence[str]]) -> list[Factual]:

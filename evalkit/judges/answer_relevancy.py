@@ -12,7 +12,7 @@ from evalkit.core.errors import BackendError
 from evalkit.core.registry import judge
 from evalkit.judges.numbered import which
 from evalkit.judges.prompt import fenced, load
-from evalkit.judges.record import Judged, Record, RecordJudge, everything
+from evalkit.judges.record import Judged, Record, RecordJudge, everything, known
 from evalkit.stats.matching import unit
 from evalkit.text.sentences import SPLITTER, sentences
 
@@ -63,6 +63,9 @@ class AnswerRelevancy(RecordJudge):
             raise ValueError("temperature must be above 0 to draw several questions; or write `strictness: 1`")
         if self.variant == "sentences" and self.embedder is not None:
             raise ValueError("embedder belongs to `variant: questions`")
+        drawing = (self.strictness, self.temperature) != (AnswerRelevancy.strictness, AnswerRelevancy.temperature)
+        if self.variant == "sentences" and drawing:
+            raise ValueError("strictness and temperature belong to `variant: questions`")
 
     @property
     def parts(self) -> tuple[str, ...]:
@@ -102,6 +105,8 @@ class AnswerRelevancy(RecordJudge):
         if not output.strip():
             return "the output is empty: nothing to judge"
         asked = record.text("input")
+        if not asked.strip():
+            return "the input is empty: nothing was asked"
         return await (self._by_questions if self.variant == "questions" else self._by_sentences)(asked, output, tools)
 
     async def _by_questions(self, question: str, output: str, tools: Tools) -> Judged | str:
@@ -119,7 +124,7 @@ class AnswerRelevancy(RecordJudge):
         texts = list(dict.fromkeys([question, *written]))
         embedder = tools if self.embedder is None else tools.using(self.embedder)
         vectors = dict(zip(texts, unit(np.asarray(await embedder.embed(texts)))))
-        cosines = [float(np.nan_to_num(vectors[one] @ vectors[question])) for one in written]
+        cosines = known(np.array([vectors[one] @ vectors[question] for one in written]), "a text's vector").tolist()
         evasive = sum(bool(one["noncommittal"]) for one in draws)
         value = answer_relevancy(cosines, noncommittal=evasive == len(draws))
         reason = f"it answers “{written[int(np.argmax(cosines))]}”"

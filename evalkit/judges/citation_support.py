@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -13,12 +14,14 @@ from evalkit.judges.claimed import Verified, quoted
 from evalkit.judges.numbered import which
 from evalkit.judges.prompt import load
 from evalkit.judges.record import Judged, Record, everything
-from evalkit.judges.support import Support, passages
+from evalkit.judges.support import Source, Support
 from evalkit.text.sentences import SPLITTER, sentences
 
 PROMPT = "factual-sentences"
-_MARK = re.compile(r"[ \t]?\[(\d{1,3}(?:[ \t]?[,;–-][ \t]?\d{1,3}){0,20})\]")
+_MARK = re.compile(r"[ \t]?\[([1-9]\d{0,2}(?:[ \t]?[,;–-][ \t]?[1-9]\d{0,2}){0,20})\]")
 _FIRST = re.compile(rf"(?:{_MARK.pattern})+")
+_SOURCE = re.compile(r"[ \t]*(?:[-*][ \t]+)?\[[1-9]\d{0,2}\]:?[ \t]+\S")  # a line of a list of sources
+_LISTED = re.compile(r"(?im)^[ \t#*]*(?:references|sources|citations|quellen|literatur|fuentes)[ \t*]*:?[ \t*]*$")
 _PIECE = re.compile(r"(\d{1,3})(?:[ \t]?[–-][ \t]?(\d{1,3}))?")
 
 
@@ -34,8 +37,8 @@ class Cited(NamedTuple):
 class CitationSupport(Verified):
     """Whether marks such as [2] stand behind what the passage says that they name; means over records, 0 to 1.
 
-    ``precision`` (the bare name): of the sentences with a mark, the share that the passages they cite support, alone or
-    together. ``recall``: of the sentences that state a fact, the share that is so supported; a sentence with a mark counts as
+    ``precision`` (the bare name): of the sentences with a mark, the share that the passages they cite, read together, support.
+    ``recall``: of the sentences that state a fact, the share that is so supported; a sentence with a mark counts as
     one that does, of the others the backend says which do (``facts: model``), or all do (``facts: all``).
 
     Marks name the record's ``contexts``, the first is [1]: [1, 3], [2–4] and [1][3] are read too, and a mark behind the full
@@ -60,7 +63,7 @@ class CitationSupport(Verified):
         return self.facts == "model"
 
     def instead(self, lacking: frozenset[Capability]) -> str | None:
-        return "write `facts: all` and `verifier: nli`" if "chat" in lacking else None
+        return "write `facts: all` and `verifier: nli`" if "chat" in lacking else super().instead(lacking)
 
     def options(self) -> dict[str, object]:
         """The rules that cut sentences move the score."""
@@ -70,22 +73,26 @@ class CitationSupport(Verified):
         return super().prompts() | ({PROMPT: load(PROMPT).text} if self.facts == "model" else {})
 
     async def judge(self, record: Record, tools: Tools) -> Judged | str:
-        contexts = record.texts("contexts")
+        contexts = record.passages()
         if not record.text("output").strip():
             return "the output is empty: nothing to judge"
         if not contexts:
             return "there are no contexts that it could cite"
-        told = cited(record.text("output"))
+        told = cited(record.text("output"), len(contexts))
         marked, bare = [one for one in told if one.passages], [one.text for one in told if not one.passages]
+        joined = {one.passages: together(contexts, one.passages) for one in marked}
         found, stated = await everything(
             [
-                self.verifying.check([one.text for one in marked], passages(contexts), tools, "citations"),
+                self.verifying.check(
+                    [one.text for one in marked], list(joined.values()), tools, "citations", question=record.text("input")
+                ),
                 self._facts(bare, tools),
             ]
         )
         assert isinstance(found, Support)
         assert isinstance(stated, frozenset)
-        kept = [supports(found, at, one) for at, one in enumerate(marked)]
+        places = {cited: at for at, cited in enumerate(joined)}
+        kept = [bool(found.verdicts[at, places[one.passages]] == 1) for at, one in enumerate(marked)]
         facts = len(marked) + len(stated)
         if not facts:
             return "the output cites nothing and states no fact"
@@ -108,15 +115,22 @@ class CitationSupport(Verified):
         return (await which(PROMPT, "facts", bare, tools, reason=False))[0]
 
 
-def supports(found: Support, at: int, one: Cited) -> bool:
-    """Whether a passage that the sentence cites supports it."""
-    return any(found.verdicts[at, place - 1] == 1 for place in one.passages if place <= len(found.sources))
+def together(contexts: Sequence[str], cited: frozenset[int]) -> Source:
+    """The passages that a sentence cites as one source; those that there are not hold nothing."""
+    there = [place for place in sorted(cited) if place <= len(contexts)]
+    name = "".join(f"P{place}" for place in sorted(cited))
+    return Source(name, "passage " + ", ".join(map(str, sorted(cited))), "\n\n".join(contexts[place - 1] for place in there))
 
 
-def cited(text: str) -> list[Cited]:
-    """The sentences of a text with the marks that belong to each; marks at the beginning of one belong to that before it."""
+def cited(text: str, most: int = 999) -> list[Cited]:
+    """The sentences of a text with the marks that belong to each; marks at the beginning of one belong to that before it.
+
+    Args:
+        most: passages that there are; of a range that goes beyond, one place beyond counts.
+    """
+    body = "\n".join(line for line in _LISTED.sub("", text).split("\n") if not _SOURCE.match(line))
     cut: list[list[str]] = []
-    for one in sentences(text):
+    for one in sentences(body):
         first = _FIRST.match(one)
         if first is not None and cut:
             cut[-1].append(first[0])
@@ -128,13 +142,14 @@ def cited(text: str) -> list[Cited]:
         whole = "".join(parts)
         bare = " ".join(_MARK.sub("", parts[0]).split())
         if bare:
-            found.append(Cited(bare, frozenset(place for mark in _MARK.findall(whole) for place in _places(mark))))
+            places = frozenset(place for mark in _MARK.findall(whole) for place in _places(mark, most))
+            found.append(Cited(bare, places))
     return found
 
 
-def _places(mark: str) -> list[int]:
+def _places(mark: str, most: int) -> list[int]:
     found: list[int] = []
     for first, last in _PIECE.findall(mark):
-        low, high = int(first), int(last or first)
+        low, high = int(first), min(int(last or first), max(most + 1, int(first)))
         found += range(low, high + 1) if low <= high else [low, high]
     return found

@@ -39,6 +39,11 @@ class Verified(RecordJudge):
             raise ValueError(f"threshold is above 0 and at most 1, not {self.threshold:g}")
         if self.entailment == self.contradiction or min(self.entailment, self.contradiction) < 0:
             raise ValueError("entailment and contradiction are two different classes, counted from 0")
+        if self.verifier == "judge" and self.threshold != Verified.threshold:
+            raise ValueError("threshold belongs to `verifier: nli` and `verifier: embedding`; a judge says yes or no")
+        classes = (self.entailment, self.contradiction) != (Verified.entailment, Verified.contradiction)
+        if self.verifier != "nli" and classes:
+            raise ValueError("entailment and contradiction belong to `verifier: nli`")
 
     @property
     def chats(self) -> bool:
@@ -48,6 +53,11 @@ class Verified(RecordJudge):
     def wants_of(self) -> frozenset[Capability]:
         own = {ASKS[self.verifier]} if self.verifier_backend is None else set()
         return frozenset(own | ({"chat"} if self.chats else set()))
+
+    def instead(self, lacking: frozenset[Capability]) -> str | None:
+        if ASKS[self.verifier] in lacking and self.verifier != "judge":
+            return f"give the verifier a backend of its own: `verifier_backend: NAME` of one that can {ASKS[self.verifier]}"
+        return None
 
     def others(self) -> tuple[str, ...]:
         return (self.verifier_backend,) if self.verifier_backend is not None else ()
@@ -98,7 +108,7 @@ class ClaimMetric(Verified):
     def instead(self, lacking: frozenset[Capability]) -> str | None:
         if "chat" in lacking:
             return f"write `claims: sentences` and `verifier: {'nli' if self.verifier == 'judge' else self.verifier}`"
-        return f"give the verifier a backend of its own: `verifier_backend: NAME` of one that can {ASKS[self.verifier]}"
+        return super().instead(lacking)
 
     def options(self) -> dict[str, Any]:
         """With the rules that cut sentences, where claims are these."""
@@ -119,14 +129,19 @@ class ClaimMetric(Verified):
         self, record: Record, claims: Sequence[str], tools: Tools, *, output: bool = True, contexts: bool = True
     ) -> Support:
         """The claims of a reference against the output and the contexts, or only those that are wanted here."""
-        shared = self.matrix == "shared"
-        sources = passages(record.texts("contexts")) if contexts or shared else []
+        shared = self._shared
+        sources = passages(record.passages()) if contexts or shared else []
         sources += [answer(record)] if output or shared else []
         return await self.verifying.check(claims, sources, tools, "recall", question=record.text("input"))
 
+    @property
+    def _shared(self) -> bool:
+        """Whether others may ask the same: an encoder sees each pair by itself, and shares nothing."""
+        return self.matrix == "shared" and self.verifier == "judge"
+
     def _sources(self, record: Record) -> list[Source]:
-        wanted = ("contexts", "reference") if self.matrix == "shared" else self.reads
-        sources = passages(record.texts("contexts")) if "contexts" in wanted else []
+        wanted = ("contexts", "reference") if self._shared else self.reads
+        sources = passages(record.passages()) if "contexts" in wanted else []
         return sources + (references(record.texts("reference")) if "reference" in wanted else [])
 
 

@@ -45,12 +45,21 @@ class ContextPrecision(RecordJudge):
         return {PROMPT: load(PROMPT).text}
 
     async def judge(self, record: Record, tools: Tools) -> Judged | str:
-        contexts, answers = record.texts("contexts"), record.texts(self.against)
+        contexts = record.passages()
+        answers = (
+            record.texts("reference")
+            if self.against == "reference"
+            else [one for one in (record.text("output"),) if one.strip()]
+        )
         if not contexts:
             return "there are no contexts to judge"
         if not answers:
             return f"the {self.against} is empty: nothing that a passage could be useful for"
-        told = await useful(record.text("input"), answers, contexts, tools)
+        there = [at for at, text in enumerate(contexts) if text.strip()]
+        came = await useful(record.text("input"), answers, [contexts[at] for at in there], tools)
+        told = [{"verdict": "no", "reason": "it is empty"}] * len(contexts)
+        for at, one in zip(there, came):
+            told[at] = one
         verdicts = [one["verdict"] == "yes" for one in told]
         evidence = {
             "passages": [

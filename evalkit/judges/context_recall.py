@@ -39,7 +39,7 @@ class ContextRecall(ClaimMetric):
         return ("",)
 
     async def judge(self, record: Record, tools: Tools) -> Judged | str:
-        wanted, contexts = record.texts("reference"), record.texts("contexts")
+        wanted, contexts = record.texts("reference"), record.passages()
         if not wanted:
             return "the reference is empty: nothing to look for"
         gold = await everything(self.claims_in(record, text, tools, call_of(at, wanted)) for at, text in enumerate(wanted))

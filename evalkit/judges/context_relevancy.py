@@ -37,9 +37,11 @@ class ContextRelevancy(RecordJudge):
         return {PROMPT: load(PROMPT).text}
 
     async def judge(self, record: Record, tools: Tools) -> Judged | str:
-        cut = [(place, one) for place, text in enumerate(record.texts("contexts"), 1) for one in sentences(text)]
+        cut = [(place, one) for place, text in enumerate(record.passages(), 1) for one in sentences(text)]
         if not cut:
             return "there are no contexts to judge"
+        if not record.text("input").strip():
+            return "the input is empty: nothing was asked"
         listed = [one for _, one in cut]
         kept, reason = await which(PROMPT, "relevant", listed, tools, question=record.text("input"))
         evidence = {

@@ -45,6 +45,8 @@ class Faithfulness(ClaimMetric):
         super().__post_init__()
         if self.most < 1:
             raise ValueError(f"most is at least 1, not {self.most}")
+        if self.sources is None and self.most != Faithfulness.most:
+            raise ValueError("most belongs to `sources`, a file of trusted texts")
         if self.sources is not None:
             trusted(self.sources)  # says what is wrong with it
 
@@ -61,7 +63,7 @@ class Faithfulness(ClaimMetric):
     async def judge(self, record: Record, tools: Tools) -> Judged | str:
         if not record.text("output").strip():
             return "the output is empty: nothing to judge"
-        contexts = record.texts("contexts")
+        contexts = record.passages()
         if not contexts and self.sources is None:
             return "there are no contexts to hold the output against"
         claims = await self.claims_in(record, record.text("output"), tools)
@@ -70,7 +72,10 @@ class Faithfulness(ClaimMetric):
         if self.sources is None:
             found = (await self.supported(record, claims, tools)).of(passages(contexts))
         else:
-            found = await self.verifying.check(claims, self._trusted.near(claims, self.most), tools)
+            near = self._trusted.near(claims, self.most)
+            if not near and self.count == "not_contradicted":
+                return "no trusted text has a word of its claims"
+            found = await self.verifying.check(claims, near, tools, question=record.text("input"))
         return Judged((self.share(found), float(found.contradicted.mean())), reason_of(found), {"claims": found.evidence()})
 
     def share(self, found: Support) -> float:

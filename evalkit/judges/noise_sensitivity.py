@@ -43,7 +43,7 @@ class NoiseSensitivity(ClaimMetric):
         return ("relevant", "irrelevant")
 
     async def judge(self, record: Record, tools: Tools) -> Judged | str:
-        contexts, wanted = record.texts("contexts"), record.texts("reference")
+        contexts, wanted = record.passages(), record.texts("reference")
         if not record.text("output").strip():
             return "the output is empty: nothing to judge"
         if not contexts or not wanted:

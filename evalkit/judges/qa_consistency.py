@@ -11,7 +11,7 @@ from evalkit.core.registry import judge
 from evalkit.judges.claimed import quoted
 from evalkit.judges.prompt import fenced, load
 from evalkit.judges.record import Judged, Record, RecordJudge
-from evalkit.judges.summarization import in_order
+from evalkit.judges.summarization import in_order, source_of
 from evalkit.text.normalise import squad_tokens
 
 QUESTIONS, ANSWERS = "qa-questions", "qa-answers"
@@ -51,7 +51,7 @@ class QaConsistency(RecordJudge):
         return {name: load(name).text for name in (QUESTIONS, ANSWERS)}
 
     async def judge(self, record: Record, tools: Tools) -> Judged | str:
-        source, output = "\n\n".join(record.texts(self.source)), record.text("output")
+        source, output = source_of(record, self.source), record.text("output")
         if not output.strip() or not source.strip():
             return f"the {'output' if source.strip() else self.source} is empty: nothing to judge"
         asked = await self._questions(output, tools)

@@ -12,7 +12,7 @@ import numpy as np
 
 from evalkit.core.asking import Tools
 from evalkit.core.batch import Batch, as_text
-from evalkit.core.contracts import ModelMetric
+from evalkit.core.contracts import ModelMetric, lacking
 from evalkit.core.errors import BackendError
 from evalkit.core.rows import Floats, Rows
 from evalkit.stats.ratio import ratio
@@ -45,6 +45,12 @@ class Record:
         listed = value if isinstance(value, (list, tuple)) else [] if value is None else [value]
         return [text for one in listed if (text := as_text(one)).strip()]
 
+    def passages(self, column: str = "contexts") -> list[str]:
+        """The texts of a list as they are counted, empty ones too; none where all are empty."""
+        value = self.batch.column(column)[self.index]
+        listed = [as_text(one) for one in value] if isinstance(value, (list, tuple)) else [self.text(column)]
+        return listed if any(text.strip() for text in listed) else []
+
     def value(self, column: str) -> Any:
         """The value as it is."""
         return self.batch.column(column)[self.index]
@@ -71,13 +77,7 @@ class RecordJudge(ModelMetric):
 
     def lacking(self, batch: Batch) -> dict[int, str]:
         """Null is an error; an empty list is a value, of which `judge` says that there is nothing to judge."""
-        empty = {
-            index
-            for column in self.needs_of()
-            for index, value in enumerate(batch.column(column))
-            if isinstance(value, (list, tuple)) and not value
-        }
-        return {index: why for index, why in super().lacking(batch).items() if index not in empty}
+        return nulls(batch, self.needs_of())
 
     async def measure(self, batch: Batch, tools: Tools) -> Rows:
         asked = (self.judge(Record(batch, index), tools.on(name)) for index, name in enumerate(batch.texts("id")))
@@ -89,12 +89,38 @@ class RecordJudge(ModelMetric):
                 rows.skipped[index] = one
                 continue
             values = np.array(one.values, dtype=np.float64)
+            if np.isnan(values).all():
+                rows.skipped[index] = one.reason or "nothing to judge"
+                rows.evidence[index] = one.evidence
+                continue
             rows.values[index] = np.concatenate([np.nan_to_num(values), ~np.isnan(values)])
             if one.reason is not None:
                 rows.reasons[index] = one.reason
             if one.evidence is not None:
                 rows.evidence[index] = one.evidence
         return rows
+
+
+def nulls(batch: Batch, needs: Sequence[str]) -> dict[int, str]:
+    """The records of which a needed value is null, and which; an empty list is a value."""
+    listed = {column: [value == [] for value in batch.column(column)] for column in needs}
+    found: dict[int, str] = {}
+    for column in needs:
+        for index, why in lacking(batch, (column,)).items():
+            if not listed[column][index]:
+                found.setdefault(index, why)
+    return found
+
+
+def known(values: Floats, what: str) -> Floats:
+    """Values that a model gave, none of which is NaN.
+
+    Raises:
+        BackendError: one is.
+    """
+    if np.isnan(values).any():
+        raise BackendError(f"{what} is no number")
+    return values
 
 
 async def everything(asked: Iterable[Awaitable[T]]) -> Sequence[T]:

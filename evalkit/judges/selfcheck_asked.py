@@ -121,7 +121,7 @@ async def claimed(answer: Answer, tools: Tools) -> Checked | str:
     if not claims:
         return "the output makes no claim: nothing to check"
     sources = [Source(f"S{place}", f"sample {place}", text) for place, text in enumerate(answer.samples, 1)]
-    found = await Verifier().check(claims, sources, tools, "samples")
+    found = await Verifier().check(claims, sources, tools, "samples", question=answer.input)
     checked = averaged(replace(answer, sentences=tuple(claims)), (found.verdicts != 1).astype(np.float64))
     notes = tuple({**note, "reason": why} if why else note for note, why in zip(checked.notes, found.notes))
     return Checked(checked.values, notes)

@@ -18,6 +18,7 @@ from evalkit.judges.faithfulness import reason_of
 from evalkit.judges.prompt import fenced, load
 from evalkit.judges.record import Judged, Record, everything
 from evalkit.judges.support import Source, Support
+from evalkit.text.sentences import SPLITTER
 
 QUESTIONS, ANSWERS = "summary-questions", "summary-answers"
 
@@ -55,10 +56,16 @@ class Summarization(Verified):
         super().__post_init__()
         if not 1 <= self.n <= 30:
             raise ValueError(f"n is from 1 to 30 questions, not {self.n}")
+        if self.questions and (self.n != Summarization.n or not all(one.strip() for one in self.questions)):
+            raise ValueError("give either `n` or `questions`, and none of these empty")
 
     @property
     def parts(self) -> tuple[str, ...]:
         return ("", "alignment", "coverage")
+
+    def options(self) -> dict[str, Any]:
+        """With the rules that cut sentences, where claims are these."""
+        return super().options() | ({"sentences_by": SPLITTER} if self.claims == "sentences" else {})
 
     @property
     def chats(self) -> bool:
@@ -73,10 +80,10 @@ class Summarization(Verified):
         return super().prompts() | {name: load(name).text for name in named}
 
     async def judge(self, record: Record, tools: Tools) -> Judged | str:
-        source, output = "\n\n".join(record.texts(self.source)), record.text("output")
+        source, output = source_of(record, self.source), record.text("output")
         if not output.strip() or not source.strip():
             return f"the {'output' if source.strip() else self.source} is empty: nothing to judge"
-        found = await everything([self._aligned(source, output, tools), self._covered(source, output, tools)])
+        found = await everything([self._aligned(record, source, output, tools), self._covered(source, output, tools)])
         held, covering = found
         assert isinstance(held, Support)
         assert isinstance(covering, Covered)
@@ -96,8 +103,9 @@ class Summarization(Verified):
         return Judged((min(aligned, covered) if aligned == aligned and covered == covered else math.nan, aligned, covered),
                       reason, evidence)  # fmt: skip
 
-    async def _aligned(self, source: str, output: str, tools: Tools) -> Support:
-        claims = await claims_of(output, "", tools, self.claims)
+    async def _aligned(self, record: Record, source: str, output: str, tools: Tools) -> Support:
+        asked = record.text("input") if self.source == "contexts" else ""
+        claims = await claims_of(output, asked, tools, self.claims)
         return await self.verifying.check(claims, [Source("S", "the source", source)], tools, "alignment")
 
     async def _covered(self, source: str, output: str, tools: Tools) -> Covered:
@@ -108,6 +116,11 @@ class Summarization(Verified):
             [answers(source, asked, tools, "answers of the source"), answers(output, asked, tools, "answers of the summary")]
         )
         return Covered(asked, by_source, by_output)
+
+
+def source_of(record: Record, column: str) -> str:
+    """What is summarised: a text or a chat, or all passages."""
+    return "\n\n".join(record.passages()) if column == "contexts" else record.text(column)
 
 
 class Covered(NamedTuple):

@@ -13,7 +13,7 @@ from evalkit.core.asking import Capability, Reply, Tools
 from evalkit.core.errors import BackendRefused, Malformed
 from evalkit.core.parse import parsed, shown
 from evalkit.judges.prompt import fenced, load
-from evalkit.judges.record import everything
+from evalkit.judges.record import everything, known
 from evalkit.stats.matching import unit
 from evalkit.text.sentences import sentences
 
@@ -157,6 +157,7 @@ class Verifier:
             classes = f"{logits.shape[1]} classes, the first is 0"
             told = f"`entailment: {self.entailment}` and `contradiction: {self.contradiction}` are not both there"
             raise BackendRefused(f"{tools.model} tells {classes}: {told}")
+        known(logits, "a logit of the classifier")
         odds = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares = (odds / odds.sum(axis=1, keepdims=True)).reshape(len(claims), len(premises), -1)
         for_, against = shares[:, :, self.entailment], shares[:, :, self.contradiction]
@@ -165,7 +166,8 @@ class Verifier:
         owner = np.array([at for at, _ in premises])
         for at in range(len(sources)):
             yes, no = for_[:, owner == at].max(axis=1), against[:, owner == at].max(axis=1)
-            verdicts[:, at] = np.where(yes >= self.threshold, 1, np.where((no >= self.threshold) & (no > yes), -1, 0))
+            for_it, against_it = (yes >= self.threshold) & (yes >= no), (no >= self.threshold) & (no > yes)
+            verdicts[:, at] = np.where(for_it, 1, np.where(against_it, -1, 0))
             scores[:, at] = yes
         return verdicts, _closest(for_, premises, sources), scores
 
@@ -176,7 +178,7 @@ class Verifier:
         texts = list(dict.fromkeys([*claims, *(text for _, text in premises)]))
         vectors = dict(zip(texts, unit(await tools.embed(texts))))
         cosines = np.stack([vectors[one] for one in claims]) @ np.stack([vectors[text] for _, text in premises]).T
-        cosines = np.nan_to_num(cosines, nan=-1.0)  # a vector of zeros is close to nothing
+        known(cosines, "a text's vector")
         owner = np.array([at for at, _ in premises])
         scores = np.stack([cosines[:, owner == at].max(axis=1) for at in range(len(sources))], axis=1).astype(np.float64)
         return (scores >= self.threshold).astype(np.int8), _closest(cosines, premises, sources), scores

@@ -31,7 +31,7 @@ class Exhibit:
     @property
     def weight(self) -> int:
         """Bytes of it, roughly."""
-        return sum(len(cell.encode()) + 20 for row in self.rows for cell in row)
+        return sum(len(cell.encode()) + 4 * sum(map(cell.count, "<>&\"'")) + 20 for row in self.rows for cell in row)
 
 
 def exhibits(told: str | None, limit: int = CELL) -> tuple[Exhibit, ...]:
@@ -44,7 +44,7 @@ def exhibits(told: str | None, limit: int = CELL) -> tuple[Exhibit, ...]:
         return ()
     try:
         value = json.loads(told)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ()
     parts = value if isinstance(value, Mapping) else {"evidence": value}
     found = [_exhibit(str(name), part, limit) for name, part in parts.items() if part not in (None, [], {}, "")]

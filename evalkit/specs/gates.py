@@ -235,7 +235,7 @@ def _may_stop(
         at.fault(f"{gate}: `every` looks at each record; it cannot stop early", "write min with a threshold, a share of them")
     if name is None or spec is None:
         return
-    if not isinstance(spec.metric, ModelMetric) or not (spec.metric.wants_of() or spec.metric.others()):
+    if not isinstance(spec.metric, ModelMetric) or not spec.metric.asks:
         at.fault(f"{gate}: {spec.label} asks no model, so there are no calls to save", "remove `sequential`")
     elif threshold is None and spec.metric.range_of(_part(name, spec)) is None:
         means = [one for one in spec.full_names if spec.metric.range_of(_part(one, spec)) is not None]

@@ -136,7 +136,7 @@ def read_metrics(node: Node, backends: Mapping[str, BackendSpec], home: Home) ->
 
 def _built(node: Node, metric: Measure, backends: Mapping[str, BackendSpec]) -> MetricSpec | None:
     """A metric that was given in Python; one that asks a model takes the only backend there is."""
-    if not isinstance(metric, ModelMetric) or not metric.wants_of():
+    if not isinstance(metric, ModelMetric) or not metric.asks:
         return MetricSpec(metric.name, metric)
     if len(backends) == 1:
         return MetricSpec(metric.name, metric, next(iter(backends)))
@@ -240,7 +240,7 @@ def _backend(node: Node, name: str, metric: Measure | type, backends: Mapping[st
     chosen = node.get("backend")
     cls = metric if isinstance(metric, type) else type(metric)
     unsure = isinstance(metric, type) and getattr(cls, "may_ask", False)  # its options are wrong, and would tell
-    if not (unsure or issubclass(cls, ModelMetric)) or (isinstance(metric, ModelMetric) and not metric.wants_of()):
+    if not (unsure or issubclass(cls, ModelMetric)) or (isinstance(metric, ModelMetric) and not metric.asks):
         if chosen is not None:
             _asks_none(chosen, name, metric)
         return chosen is None, None
@@ -276,7 +276,7 @@ def _brought(node: Node, name: str, metric: Measure | type, home: Home, brought:
     """The name of the backend that ``model:`` is short for, which is added to ``brought``; None after saying what is wrong."""
     chosen = node.child(MODEL)
     told = chosen.text("the path of a model, or its name on the hub")
-    if isinstance(metric, Measure) and not (isinstance(metric, ModelMetric) and metric.wants_of()):
+    if isinstance(metric, Measure) and not (isinstance(metric, ModelMetric) and metric.asks):
         _asks_none(chosen, name, metric)
         return None
     if node.get("backend") is not None:

@@ -47,7 +47,10 @@ def cases() -> dict[str, list[Any]]:
         "noise": noise,
         "factual": [[rng.randint(0, 6), rng.randint(0, 6), rng.randint(0, 6)] for _ in range(CASES)],
         "relevancy": [
-            {"cosines": [round(rng.uniform(-0.2, 1.0), 6) for _ in range(3)], "noncommittal": [rng.random() < 0.5] * 3}
+            {
+                "cosines": [round(rng.uniform(-0.2, 1.0), 6) for _ in range(3)],
+                "noncommittal": [rng.random() < 0.6 for _ in range(3)],
+            }
             for _ in range(CASES)
         ],
         "verdicts": [[rng.choice(("yes", "no", "idk")) for _ in range(rng.randint(1, 8))] for _ in range(CASES)],

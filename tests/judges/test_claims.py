@@ -283,12 +283,18 @@ def test_a_short_sentence_that_something_is_not_known_is_no_claim() -> None:
 
 def test_vectors_verify_by_the_closest_sentence() -> None:
     cut = ["The bridge opened in 1931.", "It is 500 m long.", "It is red."]
-    vectors = {cut[0]: [1, 0], cut[1]: [0, 1], cut[2]: [-1, 0], P1: [0.9, 0.1], P2: [0.8, 0.6], P3: [0, 0]}
+    vectors = {cut[0]: [1, 0], cut[1]: [0, 1], cut[2]: [-1, 0], P1: [0.9, 0.1], P2: [0.8, 0.6], P3: [0, -1]}
     judge = Laid(vectors=vectors)
     scores = scored("faithfulness", judge, claims="sentences", verifier="embedding", threshold=0.7, matrix="own")
     assert value(scores, "faithfulness") == pytest.approx(1 / 3)
     assert scores.rows.evidence[0]["claims"][1]["score"] == pytest.approx(0.6)
     assert set(judge.asked) == {"embed"}
+
+
+def test_a_vector_without_direction_is_an_error_not_a_zero() -> None:
+    judge = Laid(vectors={"It is red.": [1, 0], P1: [0, 0]})
+    options: dict[str, Any] = {"claims": "sentences", "verifier": "embedding", "contexts": [[P1]]}
+    assert scored("faithfulness", judge, "It is red.", **options).rows.errors == {0: "a text's vector is no number"}
 
 
 def test_windows_of_sentences() -> None:
@@ -329,12 +335,13 @@ def test_no_text_can_end_its_own_fence_or_pass_for_a_source() -> None:
 
 
 def test_marks_belong_to_their_sentences() -> None:
-    told = cited("It opened in 1931 [1]. It is long. [2, 3] Red? [1–2][4] Nothing here. It has 3 [three] arches.")
+    text = "It opened in 1931 [1]. It is long. [2, 3] Red? [1–2][4] Nothing [0] here. It has 3 [three] arches."
+    told = cited(f"{text}\n\nSources:\n[1] History of bridges, 1990\n[2] Another book [3]")
     assert [(one.text, sorted(one.passages)) for one in told] == [
         ("It opened in 1931.", [1]),
         ("It is long.", [2, 3]),
         ("Red?", [1, 2, 4]),
-        ("Nothing here.", []),
+        ("Nothing [0] here.", []),
         ("It has 3 [three] arches.", []),
     ]
 
@@ -354,3 +361,114 @@ def test_without_citations_there_is_no_precision_and_without_facts_nothing() -> 
     assert math.isnan(value(scores, "citation_support.precision"))
     assert value(scores, "citation_support.recall") == 0.0
     assert scored("citation_support", Laid(), "Hello!").rows.skipped == {0: "the output cites nothing and states no fact"}
+
+
+# --- what a review found -----------------------------------------------------------------------------------------------
+
+
+def test_an_empty_passage_keeps_its_number() -> None:
+    laid = Laid(says={P1: ["It opened in 1931."]}, useful=[P1])
+    given: dict[str, Any] = {"contexts": [["", P1]]}
+    assert value(scored("citation_support", laid, "It opened in 1931 [2].", **given), "citation_support.precision") == 1.0
+    assert value(scored("citation_support", laid, "It opened in 1931 [1].", **given), "citation_support.precision") == 0.0
+    assert value(scored("context_precision", laid, **given), "context_precision") == 0.5
+    notes = scored("faithfulness", Laid(**LAID), **given).rows.evidence[0]["claims"]
+    assert notes[0]["supported_by"] == ["passage 2"]
+
+
+@pytest.mark.parametrize("metric", ["faithfulness", "context_recall", "answer_correctness", "noise_sensitivity", "abstention"])
+def test_a_null_beside_an_empty_list_is_still_an_error(metric: str) -> None:
+    given: dict[str, Any] = {"contexts": [[]], "references": [None]}
+    options = {"answerable": "judge"} if metric == "abstention" else {}
+    scores = evalkit.score(
+        metric, [None], given["references"], backend=Laid(**LAID), inputs=["?"], contexts=given["contexts"], **options
+    )
+    assert list(scores.rows.errors) == [0]
+    assert not scores.rows.skipped
+
+
+def test_a_failed_generation_is_not_an_abstention() -> None:
+    scores = evalkit.score("abstention", [None], backend=Laid(), inputs=["?"], contexts=[[]], answerable="judge")
+    assert scores.rows.errors == {0: "no output"}
+
+
+def test_recall_is_over_the_references_claims() -> None:
+    laid = Laid(
+        claims={ANSWER: [OPENED, LONG, RED], GOLD: GOLD_CLAIMS}, says={GOLD: [OPENED, LONG, RED], ANSWER: [GOLD_CLAIMS[0]]}
+    )
+    scores = scored("answer_correctness", laid)
+    assert value(scores, "answer_correctness.recall") == pytest.approx(1 / 3)
+    assert value(scores, "answer_correctness.factuality") == pytest.approx(3 / (3 + 0.5 * 2))
+
+
+def test_passages_that_are_cited_together_are_read_together() -> None:
+    laid = Laid(says={f"{P1}\n\n{P2}": ["The old bridge was longer."]})
+    assert value(scored("citation_support", laid, "The old bridge was longer [1][2]."), "citation_support.precision") == 1.0
+    assert value(scored("citation_support", laid, "The old bridge was longer [1]."), "citation_support.precision") == 0.0
+
+
+def test_a_verifier_of_its_own_backend_is_checked_as_any(cli: Any, tmp_path: Path) -> None:
+    suite = tmp_path / "s.yaml"
+    (tmp_path / "d.jsonl").write_text(json.dumps({"id": "1", "output": "It is.", "contexts": ["It is."]}) + "\n")
+    metric = "{use: faithfulness, claims: sentences, verifier: nli, verifier_backend: NAME}"
+    script = "backends: {script: {kind: scripted, otherwise: x}}"
+    for name, what in (("nope", 'names no backend "nope"'), ("script", "cannot classify a text")):
+        suite.write_text(f"name: s\ndataset: d.jsonl\n{script}\nmetrics: [{metric.replace('NAME', name)}]\n")
+        done = cli("check", suite, cwd=tmp_path)
+        assert done.returncode == 2
+        assert what in done.stderr
+
+
+def test_score_reaches_further_backends_by_name() -> None:
+    vectors = Laid(vectors={ANSWER: [1.0, 0.0], GOLD: [0.6, 0.8]})
+    scores = scored("answer_correctness", Laid(**LAID), embedder="encoder", backends={"encoder": vectors})
+    assert value(scores, "answer_correctness.similarity") == pytest.approx(0.6)
+    with pytest.raises(SpecError, match="answer_correctness asks the backend encoder too; give backends="):
+        scored("answer_correctness", Laid(**LAID), embedder="encoder")
+
+
+def test_an_encoder_is_asked_only_about_what_the_metric_needs() -> None:
+    judge = Classes(can=frozenset({"classify"}))
+    scored("faithfulness", judge, "It is red.", claims="sentences", verifier="nli", contexts=[[P1]])
+    assert judge.asked == {"classify": 1}
+
+
+def test_a_long_text_is_taken_apart_piece_by_piece() -> None:
+    from evalkit.judges.claims import AT_ONCE, pieces
+
+    text = " ".join(f"The bridge number {at} is long." for at in range(1_000))
+    parts = pieces(text)
+    assert " ".join(parts) == text
+    assert all(len(part) <= AT_ONCE for part in parts)
+    assert pieces("short") == ["short"]
+
+
+def test_trusted_texts_of_scripts_without_spaces_are_found(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("这座桥于1931年开通。\n\n渡轮每天运行。")
+    claim = "这座桥在1931年开通"
+    laid = Laid(claims={claim: [claim]}, says={"这座桥于1931年开通。": [claim]})
+    scores = evalkit.score("faithfulness", [claim], backend=laid, sources=str(path), most=1)
+    assert value(scores, "faithfulness") == 1.0
+
+
+def test_where_no_trusted_text_is_near_nothing_is_supported_and_nothing_uncontradicted(tmp_path: Path) -> None:
+    path = tmp_path / "t.txt"
+    path.write_text("Soup cooks slowly.")
+    laid = Laid(claims={ANSWER: [RED]})
+    assert value(evalkit.score("faithfulness", [ANSWER], backend=laid, sources=str(path)), "faithfulness") == 0.0
+    skipped = evalkit.score("faithfulness", [ANSWER], backend=laid, sources=str(path), count="not_contradicted")
+    assert skipped.rows.skipped == {0: "no trusted text has a word of its claims"}
+
+
+@pytest.mark.parametrize(
+    ("options", "what"),
+    [
+        ({"most": 3}, "most belongs to `sources`"),
+        ({"threshold": 0.7}, "threshold belongs to"),
+        ({"verifier": "embedding", "contradiction": 1}, "belong to `verifier: nli`"),
+    ],
+)
+def test_an_option_without_effect_is_told(options: dict[str, Any], what: str) -> None:
+    with pytest.raises(SpecError, match=what):
+        scored("faithfulness", Laid(**LAID), **options)

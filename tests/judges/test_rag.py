@@ -10,7 +10,7 @@ import pytest
 
 import evalkit
 from evalkit.judges.context_precision import average_precision
-from evalkit.text.abstaining import abstaining
+from evalkit.text.abstaining import abstaining, only_abstaining
 from tests.judges.reading import Laid
 
 P1, P2, P3 = "The bridge opened in 1931. It is red.", "Ferries run daily.", "Ott built it in 1931."
@@ -153,6 +153,10 @@ def test_a_judge_says_whether_it_abstained_and_whether_it_had_to() -> None:
         "Unknown",
         "Not stated.",
         "N/A",
+        "It cannot be determined.",
+        "I have no idea.",
+        "Information not available.",
+        "Keine Ahnung.",
         "Das weiß ich leider nicht.",
         "Das geht aus dem Text nicht hervor.",
         "Der Kontext enthält dazu keine Angaben.",
@@ -182,11 +186,32 @@ def test_words_of_not_knowing(text: str) -> None:
         "HEAD does not return content.",
         "Das ist der Text, den der Server sendet.",
         "Solo en 1931.",
+        "If the port is not specified, 80 is used.",
+        "Though not stated in every text, Ott was shot in 1932.",
+        "A 204 response has no additional data.",
+        "Das Dokument wird nicht verändert.",
+        "404 means that the document was not found.",
     ],
 )
 def test_words_of_knowing(text: str) -> None:
     found, words = abstaining([text])
     assert not found[0], words
+
+
+@pytest.mark.parametrize(
+    ("sentence", "only"),
+    [
+        ("The passages do not say who built it.", True),
+        ("No, the passage does not say.", True),
+        ("I don't know.", True),
+        ("The text does not mention the year, but Ott was shot in 1932.", False),
+        ("Though it is not stated in the text, Ott was shot in 1932.", False),
+        ("If it is not mentioned in the text the default is 80.", False),
+        ("It opened in 1931.", False),
+    ],
+)
+def test_a_sentence_that_says_more_than_that_it_does_not_know_is_a_claim(sentence: str, only: bool) -> None:
+    assert only_abstaining(sentence) is only
 
 
 def test_hostile_text_takes_no_longer_than_its_beginning() -> None:
