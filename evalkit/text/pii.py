@@ -178,7 +178,7 @@ def _led(bodies: Mapping[str, str], border: str) -> str:
     an alternative down by its first character."""
     parts = {letter: [body for leads, body in bodies.items() if letter in leads] for leads in bodies for letter in leads}
     return "|".join(
-        f"{re.escape(letter)}{'' if letter.isdecimal() else '(?=[0-9])'}(?<!{border}.)(?:{'|'.join(told)})"
+        f"{re.escape(letter)}{'(?=[0-9]{3})' if letter == '(' else ''}(?<!{border}.)(?:{'|'.join(told)})"
         for letter, told in parts.items()
     )
 
@@ -264,7 +264,7 @@ def ipv6(text: str) -> bool:
 _DIGIT = re.compile("[0-9]")
 _NO_PHONE = r"[\w.+/=-]"  # what a number does not follow
 _ABROAD = r"[1-9][0-9]{0,2}+[ ./-]?+(?:\([0-9]{1,4}\)[ ./-]?+)?+[0-9]++(?:[ ./-][0-9]++){0,8}+"
-_AMERICAN = r"[0-9]{2}(?:([.-])[2-9][0-9]{2}\%d[0-9]{4}| [2-9][0-9]{2}[ -][0-9]{4})"
+_AMERICAN = r"(?:([.-])[2-9][0-9]{2}\%d[0-9]{4}| [2-9][0-9]{2}[ -][0-9]{4})"
 _PHONES = {  # by their first character
     "+": _ABROAD,
     "0": rf"0(?<![0-9] 00){_ABROAD}|[1-9](?=[0-9]{{0,4}}+[ /-]?[0-9])(?<![0-9]{{4}} 0.)"
@@ -273,8 +273,9 @@ _PHONES = {  # by their first character
     "(": r"[2-9][0-9]{2}\) ?[0-9]{3}[ .-][0-9]{4}|0[1-9][0-9]{1,4}\)[ /-]?[0-9]{3,8}(?:[ -][0-9]{2,5}){0,2}",
 }
 _PHONE = re.compile(
-    rf"(?:{_led(_PHONES, _NO_PHONE)}|1(?<!{_NO_PHONE}.)[ .-][2-9]{_AMERICAN % 1}"
-    rf"|{'|'.join(f'{digit}(?<!{_NO_PHONE}.){_AMERICAN % (digit)}' for digit in range(2, 10))})(?![\w/-]|[.,:][0-9])"
+    rf"(?:{_led(_PHONES, _NO_PHONE)}|1(?<!{_NO_PHONE}.)[ .-][2-9][0-9]{{2}}{_AMERICAN % 1}"
+    rf"|{'|'.join(f'{digit}(?=[0-9])(?<!{_NO_PHONE}.)[0-9]{{2}}{_AMERICAN % digit}' for digit in range(2, 10))})"
+    r"(?![\w/-]|[.,:][0-9])"
 )
 
 
