@@ -80,7 +80,7 @@ class QaConsistency(RecordJudge):
         }
         schema = {
             "type": "object",
-            "properties": {"questions": {"type": "array", "items": pair, "maxItems": self.n}},
+            "properties": {"questions": {"type": "array", "items": pair, "minItems": 1, "maxItems": self.n}},
             "required": ["questions"],
             "additionalProperties": False,
         }

@@ -84,7 +84,7 @@ def test_qa_consistency_compares_the_answers_of_both_texts() -> None:
 
 
 def test_a_summary_without_a_question_is_skipped() -> None:
-    scores = evalkit.score("qa_consistency", [LONG], backend=Laid(), inputs=[SOURCE])
+    scores = evalkit.score("qa_consistency", [LONG], backend=Laid(pairs=[("", "")]), inputs=[SOURCE])
     assert scores.rows.skipped == {0: "the output gives rise to no question"}
 
 
