@@ -35,3 +35,12 @@ def test_rag(run: Any, tmp_path: Path) -> None:
     table = pq.read_table(tmp_path / "rag" / "scores.parquet")
     told = [msgspec.json.decode(one) for one in table["faithfulness.evidence"].to_pylist() if one]
     assert all(set(claim) >= {"claim", "supported_by"} for one in told for claim in one["claims"])
+
+
+def test_summaries(run: Any) -> None:
+    metrics = run("summaries")["metrics"]
+    assert not any(value["errors"] for value in metrics.values())
+    assert metrics["summarization"]["mean"] <= min(
+        metrics["summarization.alignment"]["mean"], metrics["summarization.coverage"]["mean"]
+    )
+    assert metrics["compression"]["mean"] > 1

@@ -109,7 +109,7 @@ def test_shipped_suites_load_from_a_folder_that_knows_nothing(tmp_path, monkeypa
     monkeypatch.chdir(tmp_path)
     shipped = sorted((content_root() / "suites").glob("*.yaml"))
     for path in shipped:
-        if any(key in path.read_text(encoding="utf-8") for key in ("evaluate:", "meteor", "cache:")):
+        if any(key in path.read_text(encoding="utf-8") for key in ("evaluate:", "meteor", "cache:", "kind: transformers")):
             continue  # need what this machine may not have
         suite = load_suite(f"suites/{path.name}")
         assert suite.path == path
