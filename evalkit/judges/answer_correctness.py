@@ -99,11 +99,7 @@ class AnswerCorrectness(ClaimMetric):
         output, wanted = record.text("output"), record.texts("reference")
         if not wanted:
             return "the reference is empty: nothing to hold the output against"
-        asked = [
-            self.claims_in(record, output, tools),
-            *(self.claims_in(record, text, tools, call_of(at, wanted)) for at, text in enumerate(wanted)),
-        ]
-        claims, *gold = await everything(asked)
+        claims, gold = await self.both(record, wanted, tools)
         if not claims and not any(gold):
             return "neither the output nor the reference makes a claim"
         held, recalled = await everything(
@@ -165,8 +161,3 @@ def _reason(one: Factual, held: Support, recalled: Support) -> str:
     names = [at for at, source in enumerate(recalled.sources) if source.name == "A"]
     lost = [claim for claim, row in zip(recalled.claims, recalled.verdicts) if not (row[names] == 1).any()]
     return told + (f"; left out: {quoted(lost)}" if lost else "")
-
-
-def call_of(at: int, wanted: Sequence[str]) -> str:
-    """How the extraction of a reference's claims is called."""
-    return "claims of the reference" if len(wanted) == 1 else f"claims of reference {at + 1}"

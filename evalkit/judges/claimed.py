@@ -10,7 +10,7 @@ from evalkit.core.asking import Capability, Tools
 from evalkit.judges.claims import PROMPT as CLAIMS
 from evalkit.judges.claims import From, claims_of
 from evalkit.judges.prompt import load
-from evalkit.judges.record import Record, RecordJudge
+from evalkit.judges.record import Record, RecordJudge, everything
 from evalkit.judges.support import ASKS, Kind, Source, Support, Verifier, passages, references
 from evalkit.judges.support import PROMPT as SUPPORT
 from evalkit.text.sentences import SPLITTER
@@ -120,6 +120,19 @@ class ClaimMetric(Verified):
     async def claims_in(self, record: Record, text: str, tools: Tools, call: str = "claims") -> list[str]:
         """The claims of an output or a reference, behind the record's question."""
         return await claims_of(text, record.text("input"), tools, self.claims, call=call)
+
+    async def gold(self, record: Record, wanted: Sequence[str], tools: Tools) -> list[list[str]]:
+        """The claims of each reference."""
+        calls = (
+            ["claims of the reference"] if len(wanted) == 1 else [f"claims of reference {at}" for at, _ in enumerate(wanted, 1)]
+        )
+        return list(await everything(self.claims_in(record, text, tools, call) for text, call in zip(wanted, calls)))
+
+    async def both(self, record: Record, wanted: Sequence[str], tools: Tools) -> tuple[list[str], list[list[str]]]:
+        """The claims of the output, and those of each reference."""
+        own = self.claims_in(record, record.text("output"), tools)
+        found: Sequence[Any] = await everything([own, self.gold(record, wanted, tools)])
+        return found[0], found[1]
 
     async def supported(self, record: Record, claims: Sequence[str], tools: Tools) -> Support:
         """The claims of an output against contexts and references: one matrix for all metrics that share it."""

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from evalkit.core.asking import Reply, Tools
-from evalkit.core.errors import Malformed
-from evalkit.core.parse import parsed, shown
 from evalkit.core.registry import judge
+from evalkit.judges.listed import in_order, schema_of
 from evalkit.judges.prompt import fenced, load
 from evalkit.judges.record import Judged, Record, RecordJudge
 
@@ -88,7 +87,7 @@ async def useful(question: str, answers: Sequence[str], contexts: Sequence[str],
     Raises:
         BackendError: no usable reply.
     """
-    schema = schema_of(len(contexts))
+    schema = schema_of(len(contexts), "passage", {"verdict": {"enum": ["yes", "no"]}})
     title = "ANSWER" if len(answers) == 1 else "ONE OF SEVERAL RIGHT ANSWERS"
     messages = load(PROMPT).messages(
         passages="\n\n".join(fenced(f"P{place}", text) for place, text in enumerate(contexts, 1)),
@@ -98,32 +97,9 @@ async def useful(question: str, answers: Sequence[str], contexts: Sequence[str],
     )
 
     def read(reply: Reply) -> list[dict[str, Any]]:
-        by_passage = {one["passage"]: one for one in parsed(reply.text, schema)["verdicts"]}
-        if len(by_passage) < len(contexts):
-            raise Malformed(f"the reply has no verdict on each of the {len(contexts)} passages: {shown(reply.text)}")
-        return [by_passage[place] for place in range(1, len(contexts) + 1)]
+        return in_order(reply.text, schema, "passage")
 
     told: list[dict[str, Any]] = await tools.ask(
         messages, schema, call="passages", parse=read, max_tokens=64 + 80 * len(contexts)
     )
     return told
-
-
-def schema_of(n: int) -> dict[str, Any]:
-    """The JSON of a reply about ``n`` passages."""
-    verdict = {
-        "type": "object",
-        "properties": {
-            "passage": {"type": "integer", "minimum": 1, "maximum": n},
-            "reason": {"type": "string"},
-            "verdict": {"enum": ["yes", "no"]},
-        },
-        "required": ["passage", "reason", "verdict"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"verdicts": {"type": "array", "items": verdict, "minItems": n, "maxItems": n}},
-        "required": ["verdicts"],
-        "additionalProperties": False,
-    }

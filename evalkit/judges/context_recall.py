@@ -9,10 +9,9 @@ import numpy as np
 
 from evalkit.core.asking import Tools
 from evalkit.core.registry import judge
-from evalkit.judges.answer_correctness import call_of
 from evalkit.judges.claimed import ClaimMetric, quoted
 from evalkit.judges.claims import From
-from evalkit.judges.record import Judged, Record, everything
+from evalkit.judges.record import Judged, Record
 from evalkit.judges.support import passages
 
 
@@ -42,7 +41,7 @@ class ContextRecall(ClaimMetric):
         wanted, contexts = record.texts("reference"), record.passages()
         if not wanted:
             return "the reference is empty: nothing to look for"
-        gold = await everything(self.claims_in(record, text, tools, call_of(at, wanted)) for at, text in enumerate(wanted))
+        gold = await self.gold(record, wanted, tools)
         if not any(gold):
             return "the reference makes no claim"
         listed = [claim for one in gold for claim in one]

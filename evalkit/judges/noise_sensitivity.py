@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from evalkit.core.asking import Tools
 from evalkit.core.registry import judge
-from evalkit.judges.answer_correctness import call_of
 from evalkit.judges.claimed import ClaimMetric, quoted
 from evalkit.judges.record import Judged, Record, everything
 from evalkit.judges.support import Support, passages, references
@@ -48,11 +47,7 @@ class NoiseSensitivity(ClaimMetric):
             return "the output is empty: nothing to judge"
         if not contexts or not wanted:
             return "there are no contexts" if not contexts else "the reference is empty: nothing to hold the output against"
-        asked = [
-            self.claims_in(record, record.text("output"), tools),
-            *(self.claims_in(record, text, tools, call_of(at, wanted)) for at, text in enumerate(wanted)),
-        ]
-        claims, *gold = await everything(asked)
+        claims, gold = await self.both(record, wanted, tools)
         if not claims:
             return "the output makes no claim"
         held, recalled = await everything(

@@ -91,11 +91,10 @@ class RecordJudge(ModelMetric):
             values = np.array(one.values, dtype=np.float64)
             if np.isnan(values).all():
                 rows.skipped[index] = one.reason or "nothing to judge"
-                rows.evidence[index] = one.evidence
-                continue
-            rows.values[index] = np.concatenate([np.nan_to_num(values), ~np.isnan(values)])
-            if one.reason is not None:
-                rows.reasons[index] = one.reason
+            else:
+                rows.values[index] = np.concatenate([np.nan_to_num(values), ~np.isnan(values)])
+                if one.reason is not None:
+                    rows.reasons[index] = one.reason
             if one.evidence is not None:
                 rows.evidence[index] = one.evidence
         return rows

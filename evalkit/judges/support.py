@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from evalkit.core.asking import Capability, Reply, Tools
 from evalkit.core.errors import BackendRefused, Malformed
-from evalkit.core.parse import parsed, shown
+from evalkit.core.parse import shown
+from evalkit.judges.listed import in_order, schema_of
 from evalkit.judges.prompt import fenced, load
 from evalkit.judges.record import everything, known
 from evalkit.stats.matching import unit
@@ -203,7 +204,6 @@ async def _asked(
     claims: Sequence[str], sources: Sequence[Source], tools: Tools, call: str, question: str
 ) -> tuple[NDArray[np.int8], list[str]]:
     names = [source.name for source in sources]
-    schema = schema_of(len(claims), names)
     messages = load(PROMPT).messages(
         sources="\n\n".join(fenced(source.name, source.text) for source in sources),
         question=fenced("QUESTION", question) if question.strip() else "",
@@ -215,7 +215,7 @@ async def _asked(
     def read(reply: Reply) -> Any:
         return verdicts_in(reply.text, len(claims), names)
 
-    told = await tools.ask(messages, schema, call=call, parse=read, max_tokens=128 + 160 * len(claims))
+    told = await tools.ask(messages, schema(len(claims), names), call=call, parse=read, max_tokens=128 + 160 * len(claims))
     place = {name: at for at, name in enumerate(names)}
     verdicts = np.zeros((len(claims), len(sources)), dtype=np.int8)
     for at, one in enumerate(told):
@@ -224,26 +224,10 @@ async def _asked(
     return verdicts, [str(one["reason"]).strip() for one in told]
 
 
-def schema_of(n: int, names: Sequence[str]) -> dict[str, Any]:
-    """The JSON of a reply about ``n`` claims: the reason comes before the verdict, so that that may rest on it."""
+def schema(n: int, names: Sequence[str]) -> dict[str, Any]:
+    """The JSON of a reply about ``n`` claims."""
     listed = {"type": "array", "items": {"enum": list(names)}, "maxItems": len(names)}
-    verdict = {
-        "type": "object",
-        "properties": {
-            "claim": {"type": "integer", "minimum": 1, "maximum": n},
-            "reason": {"type": "string"},
-            "supported_by": listed,
-            "contradicted_by": listed,
-        },
-        "required": ["claim", "reason", "supported_by", "contradicted_by"],
-        "additionalProperties": False,
-    }
-    return {
-        "type": "object",
-        "properties": {"verdicts": {"type": "array", "items": verdict, "minItems": n, "maxItems": n}},
-        "required": ["verdicts"],
-        "additionalProperties": False,
-    }
+    return schema_of(n, "claim", {"supported_by": listed, "contradicted_by": listed})
 
 
 def verdicts_in(text: str, n: int, names: Sequence[str]) -> list[dict[str, Any]]:
@@ -252,14 +236,11 @@ def verdicts_in(text: str, n: int, names: Sequence[str]) -> list[dict[str, Any]]
     Raises:
         Malformed: a claim has none or two, or a source supports and contradicts one.
     """
-    told = parsed(text, schema_of(n, names))["verdicts"]
-    by_claim = {one["claim"]: one for one in told}
-    if len(by_claim) < n:
-        raise Malformed(f"the reply has no verdict on each of the {n} claims: {shown(text)}")
-    for claim, one in by_claim.items():
+    told = in_order(text, schema(n, names), "claim")
+    for claim, one in enumerate(told, 1):
         if both := set(one["supported_by"]) & set(one["contradicted_by"]):
             raise Malformed(f"the reply says that {min(both)} supports and contradicts claim {claim}: {shown(text)}")
-    return [by_claim[claim] for claim in range(1, n + 1)]
+    return told
 
 
 def _closest(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
@@ -66,9 +67,9 @@ class BesideSource(OfSource, Metric):
         rows.reasons = {at: why for at, why in self._reasons(batch, sides).items() if at not in skipped}
         return rows
 
+    @abstractmethod
     def _values(self, batch: Batch, sides: Sides) -> Floats:
         """The rows, shape (n, k); those of records without tokens do not matter."""
-        raise NotImplementedError
 
     def _reasons(self, batch: Batch, sides: Sides) -> dict[int, str]:  # noqa: ARG002
         return {}

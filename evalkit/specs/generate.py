@@ -237,14 +237,15 @@ def _routes(node: Node | None, variants: Sequence[str]) -> tuple[Route, ...]:
         column = by.text("the name of a column")
         picked: dict[str, str] = {}
         if use is not None and use.mapping(expected="a mapping of the column's values to variants"):
-            picked = {str(each.steps[-1]): to for each in use.items() if (to := _variant(each, variants)) is not None}
-        rest = _variant(otherwise, variants)
+            picked = {str(each.steps[-1]): to for each in use.items() if (to := variant_named(each, variants)) is not None}
+        rest = variant_named(otherwise, variants)
         if column is not None and rest is not None:
             routes.append(Route(name, column, picked, rest, entry.line))
     return tuple(routes)
 
 
-def _variant(node: Node, variants: Sequence[str]) -> str | None:
+def variant_named(node: Node, variants: Sequence[str]) -> str | None:
+    """The variant that a node names; None after saying that there is none."""
     name = node.text("the name of a variant")
     if name is not None and name not in variants:
         node.fault(f"{node.label} names no variant {quote(name)}", suggest(name, variants))

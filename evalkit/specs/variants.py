@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from evalkit.core.errors import quote
 from evalkit.specs.dataset import read_fields, read_files
-from evalkit.specs.node import Node, suggest
+from evalkit.specs.generate import variant_named
+from evalkit.specs.node import Node
 
 if TYPE_CHECKING:
     from evalkit.specs.home import Home
@@ -64,7 +65,7 @@ def read_variants(top: Node, dataset: DatasetSpec | None, home: Home) -> tuple[D
         if same is not None:
             what = f"{node.label}: {quote(same.name)} and {quote(variant.name)} are the same data"
             node.child(variant.name).fault(what, "give one of them another `path`, or other `fields`")
-    first = _control(control, [str(name) for name in node.value]) if control is not None else None
+    first = variant_named(control, [str(name) for name in node.value]) if control is not None else None
     return tuple(sorted(found, key=lambda variant: variant.name != first)) if first is not None else tuple(found)
 
 
@@ -92,14 +93,6 @@ def _variant(entry: Node, dataset: DatasetSpec | None, home: Home) -> DataVarian
 
 def _same(one: DatasetSpec, other: DatasetSpec) -> bool:
     return bool(one.path) and (one.path, one.files, one.fields) == (other.path, other.files, other.fields)
-
-
-def _control(node: Node, names: list[str]) -> str | None:
-    name = node.text("the name of a variant")
-    if name is not None and name not in names:
-        node.fault(f"{node.label} names no variant {quote(name)}", suggest(name, names))
-        return None
-    return name
 
 
 def schema(path: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
