@@ -38,6 +38,7 @@ class Measure(ABC):
     needs: ClassVar[tuple[str, ...]] = ("output",)  # columns; a null in one of them is an error for that record
     higher_is_better: ClassVar[bool | None] = True  # None: neither direction is better
     interval: ClassVar[IntervalKind] = "bootstrap"  # of every part, unless `interval_of` says otherwise
+    partial: ClassVar[bool] = False  # True: each part is a mean over the records that have it, and a scored one may lack some
     additive: ClassVar[bool] = True  # False: values come from `combine_rows` (quantiles), not from sums
     may_ask: ClassVar[bool] = False  # whether it asks a model, be it only with some of its options
 

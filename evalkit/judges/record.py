@@ -6,7 +6,7 @@ import asyncio
 from abc import abstractmethod
 from collections.abc import Awaitable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -58,6 +58,8 @@ class Record:
 
 class RecordJudge(ModelMetric):
     """Each part is the mean over the records that have it; rows are the parts' values, then 1 for each that is there."""
+
+    partial: ClassVar[bool] = True
 
     @property
     def columns(self) -> tuple[str, ...]:

@@ -112,12 +112,16 @@ def values(measured: Sequence[Measured], clusters: NDArray[np.int64] | None, set
 
 def _values_of(one: Measured, interval: Interval, clusters: NDArray[np.int64] | None, settings: Settings) -> dict[str, Value]:
     scored: NDArray[np.bool_] = np.asarray(~np.isnan(one.statistics).any(axis=1))
-    n, total = int(scored.sum()), len(one.statistics)
+    everywhere, total = scored, len(one.statistics)
+    own = one.metric.record_values(Rows(one.statistics)) if one.metric.partial else None
     whole = one.corpus()
     told: dict[str, Value] = {}
     for index, (part, name) in enumerate(zip(one.metric.parts, one.full_names)):
         bounds: tuple[float, float] | None = (float(interval.low[index]), float(interval.high[index]))
         kind = one.metric.interval_of(part)
+        if own is not None:
+            scored = everywhere & ~np.isnan(own[:, index])
+        n = int(scored.sum())
         if kind == "wilson":
             hits = one.metric.record_values(Rows(one.statistics[scored]))[:, index]
             bounds = wilson_bounds(hits, clusters[scored] if clusters is not None else None, settings.confidence)

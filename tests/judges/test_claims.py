@@ -472,3 +472,15 @@ def test_where_no_trusted_text_is_near_nothing_is_supported_and_nothing_uncontra
 def test_an_option_without_effect_is_told(options: dict[str, Any], what: str) -> None:
     with pytest.raises(SpecError, match=what):
         scored("faithfulness", Laid(**LAID), **options)
+
+
+def test_a_part_counts_the_records_that_have_it_and_few_perfect_ones_are_not_certain(run_with: Any) -> None:
+    texts = ["It opened in 1931 [1]."] * 10 + ["It opened in 1931."] * 2
+    rows = [{"id": str(at), "input": "?", "output": text, "contexts": [P1]} for at, text in enumerate(texts)]
+    laid = Laid(says={P1: ["It opened in 1931."]}, facts=["It opened in 1931."])
+    run = run_with(rows, [{"use": "citation_support"}], laid)
+    precision, recall = run["citation_support.precision"], run["citation_support.recall"]
+    assert (precision.n, recall.n) == (10, 12)
+    assert precision.mean == 1.0
+    assert precision.coverage == pytest.approx(10 / 12)
+    assert precision.ci == pytest.approx((0.722, 1.0), abs=1e-3)  # Wilson's, of 10 of 10
